@@ -3,6 +3,8 @@
 
 namespace verbcast {
 
-std::string_view version() noexcept { return VERBCAST_PROJECT_VERSION; }
+std::string_view version() noexcept {
+    return VERBCAST_PROJECT_VERSION;
+}
 
 }  // namespace verbcast

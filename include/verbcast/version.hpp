@@ -12,8 +12,8 @@
 
 namespace verbcast {
 
-/// The version of the library that runs, as "0.1.0". A shared library may be newer than the headers a program was compiled
-/// with: those say VERBCAST_VERSION_MAJOR, _MINOR and _PATCH.
+/// The version of the library that runs, as "0.1.0". A shared library may be newer than the headers a program was
+/// compiled with: those say VERBCAST_VERSION_MAJOR, _MINOR and _PATCH.
 [[nodiscard]] VERBCAST_API std::string_view version() noexcept;
 
 }  // namespace verbcast
