@@ -3,8 +3,6 @@
 
 namespace verbcast {
 
-std::string_view version() noexcept {
-    return VERBCAST_PROJECT_VERSION;
-}
+std::string_view version() noexcept { return VERBCAST_PROJECT_VERSION; }
 
 }  // namespace verbcast

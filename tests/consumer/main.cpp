@@ -3,6 +3,4 @@
 
 #include <iostream>
 
-int main() {
-    std::cout << "verbcast " << verbcast::version() << '\n';
-}
+int main() { std::cout << "verbcast " << verbcast::version() << '\n'; }
