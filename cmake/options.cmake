@@ -2,6 +2,10 @@
 # How our own code is compiled: linked PRIVATE by every target of the project, exported by none.
 add_library(verbcast_options INTERFACE)
 target_compile_options(verbcast_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    # Part of C++ since C++14, and off in clang 14.
+    target_compile_options(verbcast_options INTERFACE -fsized-deallocation)
+endif()
 target_compile_definitions(verbcast_options INTERFACE
     BOOST_ASIO_NO_DEPRECATED
     $<$<CONFIG:Debug>:_GLIBCXX_ASSERTIONS>
