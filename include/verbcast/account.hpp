@@ -95,8 +95,8 @@ using ignore_counts = reason_counts<ignore_reason, ignore_reason_count>;
 /// Where every packet of a stream went. Unit: packets.
 struct packet_account {
     std::uint64_t received = 0;              ///< all that a reader was handed
-    ignore_counts ignored;
-    reject_counts rejected;
+    ignore_counts ignored = {};
+    reject_counts rejected = {};
     std::uint64_t stop_heap = 0;             ///< carried the stop item in a heap of their own
     std::uint64_t live = 0;                  ///< gauge: in heaps that are being built
     std::uint64_t in_ring = 0;               ///< gauge: in heaps that nobody popped yet
@@ -104,7 +104,7 @@ struct packet_account {
     std::uint64_t delivered_incomplete = 0;  ///< in incomplete heaps that were popped, or that a sink took
     std::uint64_t dropped_ring_full = 0;     ///< in heaps the full ring had no place for, or gave up for newer ones
     std::uint64_t dropped_incomplete = 0;    ///< in incomplete heaps, which were not wanted
-    std::uint64_t dropped_user_stop = 0;     ///< in heaps that were live at stop(), or in the ring when nobody was left
+    std::uint64_t dropped_user_stop = 0;     ///< in heaps that were live at stop()
     std::uint64_t dropped_error = 0;         ///< in heaps lost to an exception
 
     /// True when the equation at the top of this file holds.
@@ -124,18 +124,18 @@ struct loss_counts {
 
 /// One multicast group (or unicast destination): received = ignored + rejected + accepted, in packets.
 struct group_stats {
-    std::string name;  ///< "ADDRESS:PORT", IPv6 in brackets
+    std::string name = {};  ///< "ADDRESS:PORT", IPv6 in brackets
     std::uint64_t received = 0;
-    ignore_counts ignored;
-    reject_counts rejected;
+    ignore_counts ignored = {};
+    reject_counts rejected = {};
     std::uint64_t accepted = 0;
-    std::optional<std::uint64_t> kernel_buffers_dropped;
+    std::optional<std::uint64_t> kernel_buffers_dropped = {};
     std::uint64_t idle_periods = 0;  ///< how often nothing came for stream_config::idle_after
 };
 
 /// A statistic of the user's, as stream_config::statistics declares it.
 struct statistic_value {
-    std::string name;
+    std::string name = {};
     std::uint64_t value = 0;
 };
 

@@ -13,9 +13,9 @@ namespace verbcast {
 
 /// An address and a port, and for a source-specific group the one sender that is wanted. IPv4 or IPv6, numeric.
 struct group {
-    std::string address;
+    std::string address = {};
     std::uint16_t port = 0;
-    std::optional<std::string> source;
+    std::optional<std::string> source = {};
 
     /// Reads "[SOURCE@]ADDRESS:PORT", an IPv6 address in brackets. Throws config_error naming `field`.
     VERBCAST_API static group parse(std::string_view text, std::string_view field = "group");

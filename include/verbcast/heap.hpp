@@ -48,7 +48,7 @@ struct item {
     std::uint64_t id = 0;
     bool immediate = false;
     std::uint64_t value = 0;           ///< the immediate's value
-    std::span<const std::byte> bytes;  ///< the addressed item's bytes
+    std::span<const std::byte> bytes = {};  ///< the addressed item's bytes
     std::size_t length = 0;            ///< in bytes; an immediate is as long as a heap address
 };
 
@@ -98,6 +98,7 @@ private:
     friend class heap_ref;
     friend class writable_heap;
     friend class live_heap;
+    friend VERBCAST_API writable_heap make_writable(heap_ref&& shared);
 
     heap() = default;
     ~heap();
@@ -150,6 +151,7 @@ public:
 private:
     friend class live_heap;
     friend class writable_heap;
+    friend VERBCAST_API writable_heap make_writable(heap_ref&& shared);
 
     explicit heap_ref(const heap* owned) noexcept : heap_(owned) {}
 

@@ -51,8 +51,8 @@ public:
 };
 
 /// A counted handle to the heaps of a ring_stream. Copy it for each thread that pops: a handle outlives the stream,
-/// keeps the heaps that are still in the ring, and says `stopped` after them. Any thread may call any member.
-/// With more than one thread popping, set ring_stream_config::several_consumers.
+/// keeps the heaps that are still in the ring, and says `stopped` after them. Any thread may call any member,
+/// and any number of threads may pop: each heap goes to one of them.
 class VERBCAST_API heap_source {
 public:
     explicit heap_source(std::shared_ptr<heap_queue> queue) noexcept : queue_(std::move(queue)) {}
@@ -80,7 +80,7 @@ public:
     /// Why there will be no more heaps, or that there may be.
     stop_reason reason() const;
 
-    /// An input iterator: `for (heap_ref heap : source)`. Ends with the stream; when the stream failed, throws what made
+    /// An input iterator: `for (heap_ref& heap : source)`, from which the loop may move. Ends with the stream; when the stream failed, throws what made
     /// it fail, after the heaps before that.
     class iterator;
     iterator begin();

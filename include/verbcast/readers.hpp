@@ -19,9 +19,9 @@ namespace verbcast {
 
 /// Reads packets that follow one another in memory. Ends with the first thing that is not a packet. Lossless.
 struct memory_reader_config {
-    std::span<const std::byte> bytes;
+    std::span<const std::byte> bytes = {};
     /// Keeps `bytes` alive while the reader needs them; null when the caller does.
-    std::shared_ptr<const void> owner;
+    std::shared_ptr<const void> owner = {};
 
     VERBCAST_API void validate() const;
 };
@@ -29,9 +29,9 @@ struct memory_reader_config {
 /// Reads the UDP datagrams in a pcap or pcapng file: Ethernet with VLAN and QinQ tags, Linux cooked v1 and v2, raw IP;
 /// IPv4 and IPv6. Each destination "ADDRESS:PORT" is a group in the account. Lossless.
 struct pcap_reader_config {
-    std::string file;
+    std::string file = {};
     /// In the language of pcap-filter(7). Frames it does not match are not counted. Empty: all.
-    std::string filter;
+    std::string filter = {};
     /// Wait between datagrams as long as they were apart when recorded. Off: as fast as the stream takes them.
     bool recorded_speed = false;
 
@@ -41,9 +41,9 @@ struct pcap_reader_config {
 /// Receives datagrams through sockets of the kernel: unicast or multicast, any-source or source-specific.
 struct udp_reader_config {
     /// One socket each. Datagrams for a port that were sent to another address are not received.
-    std::vector<group> groups;
+    std::vector<group> groups = {};
     /// Where to join multicast groups: the name of an interface ("eth0"). Empty: where the kernel routes the group.
-    std::string interface;
+    std::string interface = {};
     /// Asked for each socket; the kernel may grant less (net.core.rmem_max), which is a warning that says what to raise.
     std::uint64_t buffer_bytes = 32_MiB;
     /// Longer datagrams are cut, and then rejected as `payload_cut`.

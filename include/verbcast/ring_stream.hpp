@@ -26,14 +26,12 @@ enum class incomplete_policy : std::uint8_t {
 };
 
 struct ring_stream_config {
-    stream_config stream;
+    stream_config stream = {};
     /// Heaps that may wait. More smooths a consumer that stalls, and costs a heap's memory each.
     std::size_t heaps = 16;
     /// Unset: `wait` while every reader is lossless, else `drop_newest`.
-    std::optional<full_policy> when_full;
+    std::optional<full_policy> when_full = {};
     incomplete_policy incomplete = incomplete_policy::drop;
-    /// More than one thread pops. Costs an atomic operation a heap.
-    bool several_consumers = false;
 
     /// Throws config_error.
     VERBCAST_API void validate() const;

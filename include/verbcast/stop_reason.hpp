@@ -22,8 +22,8 @@ struct VERBCAST_API stop_reason {
     };
 
     kind what = kind::running;
-    std::string message;       ///< one line for a person
-    std::exception_ptr error;  ///< what was thrown, when `what` is `error`
+    std::string message = {};       ///< one line for a person
+    std::exception_ptr error = {};  ///< what was thrown, when `what` is `error`
 
     bool stopped() const noexcept { return what != kind::running; }
     bool failed() const noexcept { return what == kind::error; }

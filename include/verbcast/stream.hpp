@@ -30,6 +30,7 @@
 
 namespace verbcast {
 
+class heap_outlet;
 class reader;
 class shared_state;
 class stream_core;
@@ -62,15 +63,15 @@ using payload_placer = std::function<void(const payload_placement&)>;
 /// A statistic of the user's, kept by a payload_placer and shown in stream_stats::custom.
 struct custom_statistic {
     enum class merge : std::uint8_t { sum, maximum };
-    std::string name;
+    std::string name = {};
     merge how = merge::sum;
 };
 
 /// Something rare that an operator wants to know of.
 struct stream_event {
     enum class kind : std::uint8_t { group_idle, group_resumed, reader_ended, warning };
-    kind what;
-    std::string text;  ///< one line for a person
+    kind what = kind::warning;
+    std::string text = {};  ///< one line for a person
 };
 
 struct stream_config {
@@ -101,17 +102,17 @@ struct stream_config {
 
     /// Where payloads live. Null: a pool of the stream's that keeps memory of finished heaps for the next ones.
     /// Called by the threads that run readers and by those that drop heaps; must be thread-safe.
-    std::shared_ptr<std::pmr::memory_resource> memory;
+    std::shared_ptr<std::pmr::memory_resource> memory = {};
     /// Null: payloads are copied.
-    payload_placer place_payload;
-    std::vector<custom_statistic> statistics;
+    payload_placer place_payload = {};
+    std::vector<custom_statistic> statistics = {};
 
     /// Deliver a partial heap that got no packet for this long as incomplete.
-    std::optional<std::chrono::milliseconds> heap_age_max;
+    std::optional<std::chrono::milliseconds> heap_age_max = {};
     /// Report a group from which nothing came for this long, as an event and a counter.
-    std::optional<std::chrono::milliseconds> idle_after;
+    std::optional<std::chrono::milliseconds> idle_after = {};
     /// Called under the stream's lock. Rare.
-    std::function<void(const stream_event&)> on_event;
+    std::function<void(const stream_event&)> on_event = {};
 
     /// Throws config_error, naming the field, the value and what is allowed.
     VERBCAST_API void validate() const;
@@ -156,16 +157,16 @@ public:
 
     boost::asio::io_context& context() const noexcept;
 
-protected:
+private:
+    // Private, with these two as friends: nobody else can derive from it.
     friend class stream;
     friend class ring_stream;
 
-    explicit stream_base(std::shared_ptr<shared_state> state, std::unique_ptr<stream_core> core) noexcept;
+    stream_base(io_context_ref context, const stream_config& config, std::unique_ptr<heap_outlet> outlet);
     /// Stops the stream if it is running, waits for what its readers have under way, and destroys them.
     /// Not from within one of its own callbacks: that is an assertion.
     ~stream_base();
 
-private:
     std::shared_ptr<shared_state> state_;
     std::unique_ptr<stream_core> core_;
 };

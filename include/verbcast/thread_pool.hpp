@@ -17,7 +17,7 @@ namespace verbcast {
 struct thread_pool_config {
     std::size_t threads = 1;
     /// Thread i runs on cores[i % cores.size()] only. Empty: wherever the kernel likes.
-    std::vector<int> cores;
+    std::vector<int> cores = {};
     /// Threads show up in top and gdb as NAME/0, NAME/1, ...; the kernel keeps 15 characters.
     std::string name = "verbcast";
 
