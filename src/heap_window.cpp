@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "src/heap_window.hpp"
+
+#include <utility>
+
+namespace verbcast {
+
+heap_window::heap_window(std::size_t heaps_live_max, std::size_t substreams, live_heap_rules rules)
+    : rules_(std::move(rules)), window_(heaps_live_max), substream_of_(substreams), substreams_(substreams) {
+    places_.reserve(window_ * substreams);
+    for (std::size_t i = 0; i < window_ * substreams; ++i)
+        places_.push_back(std::make_unique<live_heap>(rules_, memory_, &range_nodes_));
+    incoming_ = std::make_unique<live_heap>(rules_, memory_, &range_nodes_);
+    recent_ = places_.front().get();
+}
+
+heap_window::accepted heap_window::add(const packet& offered, arrival_time arrival, clock_source clock) {
+    // A packet that is a whole heap is not looked up: a partial heap of the same cnt stays as it is.
+    const bool whole = offered.payload.size() == offered.heap_length;
+    if (!whole && !recent_->empty() && recent_->cnt() == offered.heap_cnt)
+        return add_to(*recent_, offered, arrival, clock);
+    const std::size_t index = substream_of_(offered.heap_cnt);
+    if (!whole)
+        if (live_heap* const existing = find(index * window_, offered.heap_cnt))
+            return add_to(*existing, offered, arrival, clock);
+    return start(index, offered, arrival, clock);
+}
+
+live_heap* heap_window::find(std::size_t first_place, std::uint64_t cnt) noexcept {
+    for (std::size_t i = first_place; i < first_place + window_; ++i)
+        if (places_[i]->cnt() == cnt && !places_[i]->empty()) return places_[i].get();
+    return nullptr;
+}
+
+heap_window::accepted heap_window::add_to(live_heap& existing, const packet& offered, arrival_time arrival,
+                                          clock_source clock) {
+    if (const auto reason = existing.check(offered)) return {.rejected = reason};
+    const live_heap::taken taken = existing.take(offered, arrival, clock);
+    if (taken.rejected) return {.rejected = taken.rejected};
+    recent_ = &existing;
+    return {.destination = taken.destination, .place = &existing,
+            .complete = existing.complete()};
+}
+
+heap_window::accepted heap_window::start(std::size_t index, const packet& offered, arrival_time arrival,
+                                         clock_source clock) {
+    if (const auto reason = incoming_->check(offered)) return {.rejected = reason};
+    std::size_t& next = substreams_[index].next;
+    std::unique_ptr<live_heap>& place = places_[index * window_ + next];
+    memory_.leaving_bytes = place->capacity_bytes();
+    const live_heap::taken taken = incoming_->take(offered, arrival, clock);
+    memory_.leaving_bytes = 0;
+    if (taken.rejected) {
+        incoming_->clear();
+        return {.rejected = taken.rejected};
+    }
+    accepted result{.destination = taken.destination, .place = incoming_.get(),
+                    .started = true, .complete = incoming_->complete()};
+    if (!place->empty()) result.evicted = place->finish();
+    std::swap(place, incoming_);
+    next = next + 1 == window_ ? 0 : next + 1;
+    recent_ = place.get();
+    return result;
+}
+
+}  // namespace verbcast
