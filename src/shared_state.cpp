@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "src/shared_state.hpp"
+
+#include <mutex>
+#include <utility>
+
+#include "src/stream_core.hpp"
+
+namespace verbcast {
+
+void shared_state::stop(stop_reason::kind kind) noexcept {
+    const bool was_requested = stop_requested_.exchange(true, std::memory_order_acq_rel);
+    sync::thread_state& thread = sync::this_thread();
+    if (thread.in_batch_of) {
+        // In a callback. Whoever set the flag first sees to the stop: here that is the end of this batch when the stream
+        // is its own, else this thread when it has given up the lock it holds. No thread holds two.
+        if (!was_requested && thread.in_batch_of != this) {
+            next_marked = std::move(thread.marked);
+            thread.marked = shared_from_this();
+        }
+        return;
+    }
+    const std::lock_guard lock(queue_mutex);
+    if (stream) stream->stop_locked({.what = kind});
+}
+
+void shared_state::look_again() noexcept {
+    // A read-modify-write, so that it comes either after the one in stop(), and sees the flag, or before it: then the
+    // unlock before this does too, and the try_lock after that one does not fail on account of this thread.
+    bool expected = false;
+    if (stop_requested_.compare_exchange_strong(expected, false, std::memory_order_acq_rel)) return;
+    if (!queue_mutex.try_lock()) return;  // its holder stops the stream, or comes here after its own unlock
+    if (stream) stream->stop_locked({.what = stop_reason::kind::user_stop});
+    queue_mutex.unlock();
+}
+
+void stop_marked_streams() noexcept {
+    sync::thread_state& thread = sync::this_thread();
+    while (thread.marked) {
+        const std::shared_ptr<shared_state> marked = std::move(thread.marked);
+        thread.marked = std::move(marked->next_marked);
+        marked->look_again();
+    }
+}
+
+}  // namespace verbcast
