@@ -39,17 +39,19 @@ struct descriptor {
     static constexpr std::int64_t variable = -1;  ///< a dimension whose size the value's length tells
 
     std::uint64_t id = 0;
-    std::string name;
-    std::string description;
-    std::vector<format_field> format;
-    std::vector<std::int64_t> shape;
-    std::string numpy_header;
+    std::string name = {};
+    std::string description = {};
+    std::vector<format_field> format = {};
+    std::vector<std::int64_t> shape = {};
+    std::string numpy_header = {};
 
     friend bool operator==(const descriptor&, const descriptor&) = default;
 };
 
-/// The descriptors in the bytes of one DESCRIPTOR item: SPEAD packets that follow one another. A descriptor without an
-/// immediate ID is dropped and counted in `dropped`. Reads only within `bytes`; linear in them.
+/// The descriptors in the bytes of one DESCRIPTOR item: SPEAD packets that follow one another; a descriptor is a heap
+/// of one packet, or of several in order. Adds to `dropped` what is not taken: descriptors without an immediate ID (or
+/// with that of NULL) or with bytes missing, packets that fit nowhere, and a rest that is no packet. Reads only within
+/// `bytes`; linear in them, but for the sorting of item pointers.
 VERBCAST_API std::vector<descriptor> decode_descriptors(std::span<const std::byte> bytes, compatibility mask,
                                                         std::size_t& dropped);
 

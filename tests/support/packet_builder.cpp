@@ -12,13 +12,9 @@ namespace {
 constexpr std::size_t header_bytes = 8;
 constexpr std::size_t pointer_bytes = 8;
 
-void append(bytes& to, const bytes& more) {
-    to.insert(to.end(), more.begin(), more.end());
-}
+void append(bytes& to, const bytes& more) { to.insert(to.end(), more.begin(), more.end()); }
 
-std::size_t divide_up(std::size_t count, std::size_t by) {
-    return (count + by - 1) / by;
-}
+std::size_t divide_up(std::size_t count, std::size_t by) { return (count + by - 1) / by; }
 
 /// The bytes of a packet that pointers of items and payload share.
 std::size_t shared_bytes(const split_options& options) {
@@ -55,9 +51,7 @@ bytes pattern(std::size_t count, std::uint64_t seed) {
     return out;
 }
 
-bytes zeros(std::size_t count) {
-    return bytes(count);
-}
+bytes zeros(std::size_t count) { return bytes(count); }
 
 bytes from_text(std::string_view text) {
     bytes out;
@@ -90,13 +84,9 @@ std::uint64_t wire_item::encode(unsigned address_bits) const {
     return (std::uint64_t{immediate} << 63) | ((id & id_mask) << address_bits) | (value & value_mask);
 }
 
-wire_item immediate(std::uint64_t id, std::uint64_t value) {
-    return {id, true, value};
-}
+wire_item immediate(std::uint64_t id, std::uint64_t value) { return {id, true, value}; }
 
-wire_item addressed(std::uint64_t id, std::uint64_t address) {
-    return {id, false, address};
-}
+wire_item addressed(std::uint64_t id, std::uint64_t address) { return {id, false, address}; }
 
 bytes raw_packet::encode() const {
     const std::size_t count = pointer_count ? *pointer_count : pointers.size();
