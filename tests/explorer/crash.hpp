@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: BSD-3-Clause
+/// What a run must not lose when it cannot be ended in order. Failed assertions and std::terminate become failures of
+/// the run; a signal prints the schedule and kills the process as it would have.
+#pragma once
+
+#include <string>
+
+#include "tests/explorer/scheduler.hpp"
+
+namespace verbcast::explorer {
+
+/// While it lives, crashes are about this run.
+class crash_report {
+public:
+    crash_report(const std::string& name, const scheduler& run);
+    ~crash_report();
+    crash_report(const crash_report&) = delete;
+    crash_report& operator=(const crash_report&) = delete;
+};
+
+}  // namespace verbcast::explorer
