@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "src/sync.hpp"
 
-#ifndef VERBCAST_MODEL
-
 #include "src/shared_state.hpp"
 
 namespace verbcast::sync {
@@ -13,5 +11,3 @@ thread_state& this_thread() noexcept {
 }
 
 }  // namespace verbcast::sync
-
-#endif

@@ -20,11 +20,6 @@
 
 namespace verbcast::sync {
 
-inline thread_state& this_thread() noexcept {
-    thread_local thread_state state;
-    return state;
-}
-
 namespace model {
 
 /// What a thread is about to do; `unlocked` and `posted`: what it has just done.
