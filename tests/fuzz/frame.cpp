@@ -98,8 +98,8 @@ answer udp(const layer& datagram, answer result, bool checksums, bool over_ipv4)
 
 answer ipv4(const layer& packet, answer result, bool checksums) {
     if (misses(packet, 20, result)) return result;
-    const std::size_t header = packet.at(0) % 16 * 4;
-    const std::size_t total = packet.pair(2);
+    const unsigned header = packet.at(0) % 16 * 4;
+    const unsigned total = packet.pair(2);
     if (packet.at(0) / 16 != 4 || header < 20 || total < header || total > packet.length) return result;
     if (packet.at(9) != 17) {
         result.kind = frame_kind::not_udp;

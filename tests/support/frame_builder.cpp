@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "support/frame_builder.hpp"
+#include "frame_builder.hpp"
 
 #include <stdexcept>
 
@@ -53,9 +53,10 @@ bytes ipv4_of(const wire_datagram& of, const bytes& source, const bytes& destina
 bytes ipv6_of(const wire_datagram& of, const bytes& source, const bytes& destination, const bytes& udp) {
     bytes behind;
     std::uint8_t next = of.protocol;
-    for (auto each = of.extensions.rbegin(); each != of.extensions.rend(); ++each) {
-        behind = join({from_octets({next}), each->rest, behind});
-        next = each->protocol;
+    const std::vector<wire_extension> inner_first(of.extensions.rbegin(), of.extensions.rend());
+    for (const wire_extension& each : inner_first) {
+        behind = join({from_octets({next}), each.rest, behind});
+        next = each.protocol;
     }
     behind = join({behind, udp});
     return join({from_octets({0x60, 0, 0, 0}), from_integer(of.ip_length.value_or(behind.size()), 2),

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "support/packet_builder.hpp"
+#include "packet_builder.hpp"
 
 namespace verbcast::test {
 
