@@ -51,8 +51,8 @@ void stream_base::add_packet_handler::park(boost::asio::io_context& executor, st
 
 std::uint32_t stream_base::add_packet_handler::add_group(std::string_view name) { return core_->add_group(name); }
 
-void stream_base::add_packet_handler::set_kernel_drops(std::uint32_t group, std::uint64_t buffers) noexcept {
-    core_->set_kernel_drops(group, buffers);
+void stream_base::add_packet_handler::add_kernel_drops(std::uint32_t group, std::uint64_t buffers) noexcept {
+    core_->add_kernel_drops(group, buffers);
 }
 
 void stream_base::add_packet_handler::end_reader(const reader& ended, stop_reason why) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cassert>
 #include <mutex>
+#include <optional>
 #include <string>
 
 namespace verbcast {
@@ -54,6 +55,7 @@ std::uint32_t counters::add_group(std::string_view name) {
     work.groups.reserve(size);
     {
         const std::lock_guard lock(mutex_);
+        after_stop_.resize(size);
         published_.groups.push_back({.name = std::string(name)});
     }
     work.groups.push_back(published_.groups.back());
@@ -88,9 +90,10 @@ void counters::accept(std::uint32_t group) noexcept {
     ++work.groups[group].accepted;
 }
 
-void counters::set_kernel_drops(std::uint32_t group, std::uint64_t buffers) noexcept {
+void counters::add_kernel_drops(std::uint32_t group, std::uint64_t buffers) noexcept {
     touch(group);
-    work.groups[group].kernel_buffers_dropped = buffers;
+    std::optional<std::uint64_t>& dropped = work.groups[group].kernel_buffers_dropped;
+    dropped = dropped.value_or(0) + buffers;
 }
 
 void counters::merge_custom() noexcept {
@@ -115,10 +118,25 @@ void counters::publish() noexcept {
     published_ring_incomplete_ = ring_packets_incomplete;
 }
 
-void counters::add_ignored_after_stop(std::uint64_t count) noexcept {
+void counters::add_released(const reader::release_result& found) noexcept {
     const std::lock_guard lock(mutex_);
-    published_.account.received += count;
-    published_.account.ignored[ignore_reason::after_stop] += count;
+    for (const auto& each : found.groups) {
+        assert(each.group < after_stop_.size());
+        after_stop_[each.group].ignored += each.ignored_after_stop;
+        after_stop_[each.group].kernel_drops += each.kernel_drops;
+    }
+}
+
+void counters::add_after_stop(stream_stats& to) const {
+    for (std::size_t i = 0; i < to.groups.size(); ++i) {
+        group_stats& group = to.groups[i];
+        for (std::uint64_t* const received : {&to.account.received, &group.received})
+            *received += after_stop_[i].ignored;
+        for (ignore_counts* const ignored : {&to.account.ignored, &group.ignored})
+            (*ignored)[ignore_reason::after_stop] += after_stop_[i].ignored;
+        if (group.kernel_buffers_dropped || after_stop_[i].kernel_drops != 0)
+            group.kernel_buffers_dropped = group.kernel_buffers_dropped.value_or(0) + after_stop_[i].kernel_drops;
+    }
 }
 
 stream_stats counters::snapshot(heap_outlet::pops popped) const {
@@ -128,6 +146,7 @@ stream_stats counters::snapshot(heap_outlet::pops popped) const {
     {
         const std::lock_guard lock(mutex_);
         result = published_;
+        add_after_stop(result);
         ring_complete = published_ring_complete_;
         ring_incomplete = published_ring_incomplete_;
     }

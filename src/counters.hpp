@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <verbcast/account.hpp>
+#include <verbcast/reader.hpp>
 #include <verbcast/stream.hpp>
 
 #include "src/heap_outlet.hpp"
@@ -30,7 +31,7 @@ public:
     void ignore(std::uint32_t group, ignore_reason reason, std::uint64_t count) noexcept;
     void reject(std::uint32_t group, reject_reason reason) noexcept;
     void accept(std::uint32_t group) noexcept;
-    void set_kernel_drops(std::uint32_t group, std::uint64_t buffers) noexcept;
+    void add_kernel_drops(std::uint32_t group, std::uint64_t buffers) noexcept;
     /// Calls `visit(const group_stats&, bool idle)` for each group that fell silent, or came to life again, since the
     /// last call, and counts the silences.
     template <class Visitor>
@@ -40,8 +41,8 @@ public:
 
     /// Under queue_mutex, at the end of a batch.
     void publish() noexcept;
-    /// After the stop, any thread: packets that release() found.
-    void add_ignored_after_stop(std::uint64_t count) noexcept;
+    /// What a reader found after it was stopped; the stream may go on. Any thread.
+    void add_released(const reader::release_result& found) noexcept;
 
     /// Any thread. A heap may be popped before the batch that pushed it is published: it is then still shown as being in
     /// the ring, so that the equation always holds.
@@ -50,10 +51,17 @@ public:
 private:
     void touch(std::uint32_t group) noexcept;
     void merge_custom() noexcept;
+    void add_after_stop(stream_stats& to) const;
 
     struct watched {
         std::uint64_t received = 0;  // at the last for_each_idle_change()
         bool idle = false;
+    };
+
+    /// What came to light when readers were released: not part of `work`, which the next publish() copies over all.
+    struct after_stop {
+        std::uint64_t ignored = 0;
+        std::uint64_t kernel_drops = 0;
     };
 
     std::vector<watched> watched_;  // by group
@@ -64,6 +72,7 @@ private:
 
     mutable sync::mutex mutex_{sync::lock_rank::leaf};
     stream_stats published_;
+    std::vector<after_stop> after_stop_;  // by group
     std::uint64_t published_ring_complete_ = 0;
     std::uint64_t published_ring_incomplete_ = 0;
 };

@@ -89,7 +89,7 @@ void reader_set::post_release(const attached& leaving) noexcept {
 }
 
 void reader_set::release(reader& released, release_ticket& ticket) noexcept {
-    counters_.add_ignored_after_stop(released.release().ignored_after_stop);
+    counters_.add_released(released.release());
     ticket.finish();
 }
 

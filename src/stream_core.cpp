@@ -180,8 +180,8 @@ void stream_core::park(boost::asio::io_context& executor, std::unique_ptr<parked
 
 std::uint32_t stream_core::add_group(std::string_view name) { return counters_.add_group(name); }
 
-void stream_core::set_kernel_drops(std::uint32_t group, std::uint64_t buffers) noexcept {
-    counters_.set_kernel_drops(group, buffers);
+void stream_core::add_kernel_drops(std::uint32_t group, std::uint64_t buffers) noexcept {
+    counters_.add_kernel_drops(group, buffers);
 }
 
 void stream_core::fail(std::exception_ptr error) noexcept {

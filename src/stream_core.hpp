@@ -43,7 +43,7 @@ public:
     bool must_pause() noexcept;
     void park(boost::asio::io_context& executor, std::unique_ptr<parked_handler> parked);
     std::uint32_t add_group(std::string_view name);
-    void set_kernel_drops(std::uint32_t group, std::uint64_t buffers) noexcept;
+    void add_kernel_drops(std::uint32_t group, std::uint64_t buffers) noexcept;
     void end_reader(const reader& ended, stop_reason why);
     void fail(std::exception_ptr error) noexcept;
     void report(stream_event::kind what, std::string_view text);

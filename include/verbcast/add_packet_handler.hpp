@@ -78,8 +78,8 @@ public:
 
     /// The index of the group "ADDRESS:PORT" in this stream, the same for the same name. May allocate.
     std::uint32_t add_group(std::string_view name);
-    /// The kernel's own count of buffers it dropped for a group so far.
-    void set_kernel_drops(std::uint32_t group, std::uint64_t buffers) noexcept;
+    /// The kernel dropped this many more buffers of a group. 0 says that somebody counts them.
+    void add_kernel_drops(std::uint32_t group, std::uint64_t buffers) noexcept;
 
     /// `ended` has come to its end and does not re-arm. The stream stops with its last reader, or with the first under
     /// stop_on_first_end.

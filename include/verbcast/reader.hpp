@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <boost/asio/io_context.hpp>
 
@@ -22,9 +23,14 @@ namespace verbcast {
 /// The stream owns its readers and destroys them on the thread that destroys it.
 class VERBCAST_API reader {
 public:
-    /// What release() found in the queue after the stop.
+    /// What release() found after the stop, for the account.
     struct release_result {
-        std::uint64_t ignored_after_stop = 0;
+        struct group_result {
+            std::uint32_t group = 0;               ///< an index that add_group() gave
+            std::uint64_t ignored_after_stop = 0;  ///< packets that came, or were read, and never added
+            std::uint64_t kernel_drops = 0;        ///< buffers dropped that add_kernel_drops() was not told of
+        };
+        std::vector<group_result> groups;
     };
 
     virtual ~reader() = default;
