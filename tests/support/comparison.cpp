@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "comparison.hpp"
+#include "support/comparison.hpp"
 
 #include <algorithm>
 #include <cstdint>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "descriptor_builder.hpp"
+#include "support/descriptor_builder.hpp"
 
 namespace verbcast::test {
 

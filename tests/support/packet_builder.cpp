@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "packet_builder.hpp"
+#include "support/packet_builder.hpp"
 
 #include <algorithm>
 #include <random>

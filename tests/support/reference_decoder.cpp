@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "reference_decoder.hpp"
+#include "support/reference_decoder.hpp"
 
 #include <algorithm>
 
