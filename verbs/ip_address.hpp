@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -34,6 +35,9 @@ struct ip_address {
     bool is_v4_mapped() const noexcept;
 
     friend bool operator==(const ip_address&, const ip_address&) = default;
+    friend bool operator<(const ip_address& left, const ip_address& right) noexcept {
+        return std::tie(left.family, left.bytes) < std::tie(right.family, right.bytes);
+    }
 };
 
 /// "ADDRESS:PORT", IPv6 in brackets.
