@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: BSD-3-Clause
 # For the parts of tools/test, sourced. A part prints what it does, ends with `N passed, N failed, N skipped`, and says with its
-# exit code whether all is well. It works on what the parts with lower numbers have left, and builds what is not there.
+# exit code whether all is well. `# budget: N s` is what it may take; `# needs: PART` names a part whose results it works on.
 set -euo pipefail
 
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../.."
