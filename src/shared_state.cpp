@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "src/shared_state.hpp"
 
-#include <mutex>
 #include <utility>
 
 #include "src/stream_core.hpp"
@@ -20,8 +19,9 @@ void shared_state::stop(stop_reason::kind kind) noexcept {
         }
         return;
     }
-    const std::lock_guard lock(queue_mutex);
-    if (stream) stream->stop_locked({.what = kind});
+    queue_mutex.lock();
+    stop_and_unlock(kind);
+    stop_marked_streams();
 }
 
 void shared_state::look_again() noexcept {
@@ -30,7 +30,14 @@ void shared_state::look_again() noexcept {
     bool expected = false;
     if (stop_requested_.compare_exchange_strong(expected, false, std::memory_order_acq_rel)) return;
     if (!queue_mutex.try_lock()) return;  // its holder stops the stream, or comes here after its own unlock
-    if (stream) stream->stop_locked({.what = stop_reason::kind::user_stop});
+    stop_and_unlock(stop_reason::kind::user_stop);
+}
+
+void shared_state::stop_and_unlock(stop_reason::kind kind) noexcept {
+    // The last callbacks are callbacks too: a stop() that one of them calls must only mark.
+    sync::this_thread().in_batch_of = this;
+    if (stream) stream->stop_locked({.what = kind});
+    sync::this_thread().in_batch_of = nullptr;
     queue_mutex.unlock();
 }
 

@@ -35,6 +35,8 @@ public:
     std::shared_ptr<shared_state> next_marked;
 
 private:
+    void stop_and_unlock(stop_reason::kind kind) noexcept;
+
     sync::atomic<bool> stop_requested_{false};
 };
 

@@ -83,7 +83,8 @@ stream_base::stream_base(io_context_ref context, const stream_config& config, st
 }
 
 stream_base::~stream_base() {
-    assert(sync::this_thread().in_batch_of != state_.get() && "a stream is destroyed from its own callback");
+    // From another stream's too: it cannot wait for its handlers there, since no thread holds two queue_mutexes.
+    assert(!sync::this_thread().in_batch_of && "a stream is destroyed from a callback of this or another stream");
     state_->stop(stop_reason::kind::destroyed);
     core_->destroy_readers();
 }

@@ -164,7 +164,7 @@ private:
 
     stream_base(io_context_ref context, const stream_config& config, std::unique_ptr<heap_outlet> outlet);
     /// Stops the stream if it is running, waits for what its readers have under way, and destroys them.
-    /// Not from within one of its own callbacks: that is an assertion.
+    /// Not from within a callback of this or any stream: that is an assertion.
     ~stream_base();
 
     std::shared_ptr<shared_state> state_;
