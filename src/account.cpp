@@ -5,10 +5,10 @@ namespace verbcast {
 namespace {
 
 constexpr std::array<std::string_view, reject_reason_count> reject_names = {
-    "too_short",      "bad_magic",       "bad_widths",       "pointers_cut",      "special_missing",
-    "payload_cut",    "beyond_heap_length", "trailing_bytes", "unsized",          "length_differs",
-    "length_too_small", "widths_differ", "start_missing",    "out_of_sequence",   "duplicate",
-    "overlap",        "heap_too_large",  "live_bytes_full",  "too_many_pointers", "too_many_ranges",
+    "too_short",        "bad_magic",          "bad_widths",      "pointers_cut",      "special_missing",
+    "payload_cut",      "beyond_heap_length", "trailing_bytes",  "unsized",           "length_differs",
+    "length_too_small", "widths_differ",      "start_missing",   "out_of_sequence",   "duplicate",
+    "overlap",          "heap_too_large",     "live_bytes_full", "too_many_pointers", "too_many_ranges",
 };
 static_assert(static_cast<std::size_t>(reject_reason::too_many_ranges) + 1 == reject_reason_count);
 

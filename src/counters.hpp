@@ -44,8 +44,8 @@ public:
     /// What a reader found after it was stopped; the stream may go on. Any thread.
     void add_released(const reader::release_result& found) noexcept;
 
-    /// Any thread. A heap may be popped before the batch that pushed it is published: it is then still shown as being in
-    /// the ring, so that the equation always holds.
+    /// Any thread. A heap may be popped before the batch that pushed it is published: it is then still shown as being
+    /// in the ring, so that the equation always holds.
     stream_stats snapshot(heap_outlet::pops popped) const;
 
 private:
@@ -67,7 +67,7 @@ private:
     std::vector<watched> watched_;  // by group
     std::vector<custom_statistic::merge> custom_merge_;
     std::vector<std::uint64_t> custom_batch_;
-    std::vector<std::uint8_t> touched_;  // by group: it is in touched_groups_
+    std::vector<std::uint8_t> touched_;          // by group: it is in touched_groups_
     std::vector<std::uint32_t> touched_groups_;  // counted since the last publish()
 
     mutable sync::mutex mutex_{sync::lock_rank::leaf};

@@ -26,8 +26,8 @@ int event_descriptor::open() {
 void event_descriptor::set_readable(bool readable) noexcept {
     if (!is_open() || readable == readable_) return;
     std::uint64_t value = 1;
-    [[maybe_unused]] const ssize_t moved = readable ? ::write(descriptor_, &value, sizeof value)
-                                                    : ::read(descriptor_, &value, sizeof value);
+    [[maybe_unused]] const ssize_t moved =
+        readable ? ::write(descriptor_, &value, sizeof value) : ::read(descriptor_, &value, sizeof value);
     assert(moved == sizeof value && "someone else reads or closed the descriptor of a ring");
     readable_ = readable;
 }

@@ -23,8 +23,9 @@ std::optional<std::uint64_t> control_value(const item& each) noexcept {
 }
 
 bool has_control(std::span<const item> items, stream_control wanted) noexcept {
-    return std::any_of(items.begin(), items.end(),
-                       [wanted](const item& each) { return control_value(each) == static_cast<std::uint64_t>(wanted); });
+    return std::any_of(items.begin(), items.end(), [wanted](const item& each) {
+        return control_value(each) == static_cast<std::uint64_t>(wanted);
+    });
 }
 
 }  // namespace
@@ -42,7 +43,8 @@ void heap::retain() const noexcept {
 }
 
 void heap::release() const noexcept {
-    // Release: what this thread read is read before another thread frees it. Acquire: the one that frees comes after all.
+    // Release: what this thread read is read before another thread frees it. Acquire: the one that frees comes after
+    // all.
     if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
 }
 

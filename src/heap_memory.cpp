@@ -19,12 +19,12 @@ void* heap_memory::do_allocate(std::size_t bytes, [[maybe_unused]] std::size_t a
     assert(alignment <= payload_alignment);
     if (bytes >= kept_block_bytes_min)
         if (void* block = take(bytes)) return block;
-    return ::operator new(bytes, std::align_val_t{payload_alignment});
+    return ::operator new (bytes, std::align_val_t{payload_alignment});
 }
 
 void heap_memory::do_deallocate(void* block, std::size_t bytes, std::size_t) {
     if (bytes >= kept_block_bytes_min && keep(block, bytes)) return;
-    ::operator delete(block, bytes, std::align_val_t{payload_alignment});
+    ::operator delete (block, bytes, std::align_val_t{payload_alignment});
 }
 
 void* heap_memory::take(std::size_t bytes) noexcept {
@@ -54,7 +54,7 @@ bool heap_memory::keep(void* block, std::size_t bytes) noexcept {
 void heap_memory::give_back_other_than(std::size_t wanted_bytes) noexcept {
     for (auto& [bytes, blocks] : kept_) {
         if (bytes == wanted_bytes) continue;
-        for (void* block : blocks) ::operator delete(block, bytes, std::align_val_t{payload_alignment});
+        for (void* block : blocks) ::operator delete (block, bytes, std::align_val_t{payload_alignment});
         kept_bytes_ -= bytes * blocks.size();
         blocks.clear();
     }

@@ -38,8 +38,7 @@ heap_window::accepted heap_window::add_to(live_heap& existing, const packet& off
     const live_heap::taken taken = existing.take(offered, arrival, clock);
     if (taken.rejected) return {.rejected = taken.rejected};
     recent_ = &existing;
-    return {.destination = taken.destination, .place = &existing,
-            .complete = existing.complete()};
+    return {.destination = taken.destination, .place = &existing, .complete = existing.complete()};
 }
 
 heap_window::accepted heap_window::start(std::size_t index, const packet& offered, arrival_time arrival,
@@ -54,8 +53,8 @@ heap_window::accepted heap_window::start(std::size_t index, const packet& offere
         incoming_->clear();
         return {.rejected = taken.rejected};
     }
-    accepted result{.destination = taken.destination, .place = incoming_.get(),
-                    .started = true, .complete = incoming_->complete()};
+    accepted result{
+        .destination = taken.destination, .place = incoming_.get(), .started = true, .complete = incoming_->complete()};
     if (!place->empty()) result.evicted = place->finish();
     std::swap(place, incoming_);
     next = next + 1 == window_ ? 0 : next + 1;

@@ -24,8 +24,8 @@ class heap_window {
 public:
     heap_window(std::size_t heaps_live_max, std::size_t substreams, live_heap_rules rules);
 
-    /// What became of a packet. Its payload has not been copied yet: the caller puts it at `destination`, and then hands
-    /// on `evicted` and, when `complete`, the heap in `place`.
+    /// What became of a packet. Its payload has not been copied yet: the caller puts it at `destination`, and then
+    /// hands on `evicted` and, when `complete`, the heap in `place`.
     struct accepted {
         std::optional<reject_reason> rejected = {};
         std::byte* destination = nullptr;

@@ -70,12 +70,12 @@ live_heap::taken live_heap::take(const packet& offered, arrival_time arrival, cl
 
 heap_status live_heap::status() const noexcept {
     if (complete()) return heap_status::complete;
-    const std::uint64_t extent =
-        length_ == packet::length_unknown ? claimed_bytes_ : std::max(length_, claimed_bytes_);
+    const std::uint64_t extent = length_ == packet::length_unknown ? claimed_bytes_ : std::max(length_, claimed_bytes_);
     return received_bytes_ == extent ? heap_status::contiguous : heap_status::incomplete;
 }
 
-/// Makes room for payload up to `payload_end`: all that a trusted length asks for at once, else twice as much each time.
+/// Makes room for payload up to `payload_end`: all that a trusted length asks for at once, else twice as much each
+/// time.
 bool live_heap::reserve(std::uint64_t payload_end, std::uint64_t length) {
     const std::uint64_t others_bytes = memory_->bytes - capacity_bytes_ - memory_->leaving_bytes;
     const std::uint64_t allowed = rules_->live_bytes_max - std::min(rules_->live_bytes_max, others_bytes);
@@ -146,15 +146,21 @@ void live_heap::add_items(heap& finished) const {
         const item_pointer pointer = sorted[i];
         if (pointer.id(bits) == item_id::null) continue;
         if (pointer.immediate()) {
-            finished.items_.push_back({.id = pointer.id(bits), .immediate = true, .value = pointer.value(bits),
-                                       .bytes = {}, .length = bits / 8});
+            finished.items_.push_back({.id = pointer.id(bits),
+                                       .immediate = true,
+                                       .value = pointer.value(bits),
+                                       .bytes = {},
+                                       .length = bits / 8});
         } else if (addressed_known) {
             const bool last = i + 1 == sorted.size() || sorted[i + 1].immediate();
             const std::uint64_t end = last ? payload_bytes_ : sorted[i + 1].value(bits);
             const std::uint64_t length = end - pointer.value(bits);
             if (length > 0)
-                finished.items_.push_back({.id = pointer.id(bits), .immediate = false, .value = 0,
-                                           .bytes = {payload_ + pointer.value(bits), length}, .length = length});
+                finished.items_.push_back({.id = pointer.id(bits),
+                                           .immediate = false,
+                                           .value = 0,
+                                           .bytes = {payload_ + pointer.value(bits), length},
+                                           .length = length});
         }
     }
 }

@@ -55,9 +55,9 @@ public:
     /// Why the packet may not be added, or may not start a heap where this is empty. Changes nothing.
     std::optional<reject_reason> check(const packet& offered) const noexcept;
 
-    /// Takes a packet that check() has nothing against, unless it exceeds a bound of memory, pointers or ranges; returns
-    /// where its payload belongs, or why not: an empty place must then be cleared. `arrival` may be zero. Throws what the
-    /// memory resource throws.
+    /// Takes a packet that check() has nothing against, unless it exceeds a bound of memory, pointers or ranges;
+    /// returns where its payload belongs, or why not: an empty place must then be cleared. `arrival` may be zero.
+    /// Throws what the memory resource throws.
     struct taken {
         std::optional<reject_reason> rejected = {};
         std::byte* destination = nullptr;
@@ -65,9 +65,7 @@ public:
     taken take(const packet& offered, arrival_time arrival, clock_source clock);
 
     /// All of it is there: see heap_status::complete.
-    bool complete() const noexcept {
-        return received_bytes_ == length_ && claimed_bytes_ <= length_;
-    }
+    bool complete() const noexcept { return received_bytes_ == length_ && claimed_bytes_ <= length_; }
     heap_status status() const noexcept;
 
     /// Hands the heap over and leaves the place empty.
@@ -87,9 +85,9 @@ private:
     live_memory* memory_;
     std::uint64_t cnt_ = 0;
     std::uint64_t length_ = packet::length_unknown;
-    std::uint64_t claimed_bytes_ = 0;   // furthest item address or payload end
+    std::uint64_t claimed_bytes_ = 0;  // furthest item address or payload end
     std::uint64_t received_bytes_ = 0;
-    std::uint64_t payload_bytes_ = 0;   // furthest payload end
+    std::uint64_t payload_bytes_ = 0;  // furthest payload end
     std::uint64_t packets_ = 0;
     std::uint8_t address_bits_ = 0;
     clock_source clock_ = clock_source::none;

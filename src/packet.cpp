@@ -40,8 +40,8 @@ inline pointer_scan scan(const std::byte* first, std::size_t count, unsigned add
             continue;
         }
         if (item_pointer(raw).immediate()) {
-            found.stops |= immediate_id == item_id::stream_control &&
-                           value == static_cast<std::uint64_t>(stream_control::stop);
+            found.stops |=
+                immediate_id == item_id::stream_control && value == static_cast<std::uint64_t>(stream_control::stop);
             ++found.items;
         } else {
             const std::uint64_t id = raw >> address_bits;

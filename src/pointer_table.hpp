@@ -15,9 +15,9 @@ class pointer_table {
 public:
     pointer_table();
 
-    /// Takes the items among the pointers of a packet (ids 0 and above 4), less those it has. False, with nothing taken,
-    /// when it would then hold more than `pointers_max`. Linear in the packet's pointers, whatever they are: a sender
-    /// cannot choose pointers that collide, since each process hashes in its own way.
+    /// Takes the items among the pointers of a packet (ids 0 and above 4), less those it has. False, with nothing
+    /// taken, when it would then hold more than `pointers_max`. Linear in the packet's pointers, whatever they are: a
+    /// sender cannot choose pointers that collide, since each process hashes in its own way.
     bool add(const packet& added, std::size_t pointers_max);
 
     /// Forgets the pointers after the first `size`.

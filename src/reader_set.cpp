@@ -38,12 +38,12 @@ bool reader_set::open_and_link(std::unique_ptr<reader> added, role part) {
         inputs_running_ += part == role::input;
     }
     // The first handler like any other: it finds out under the lock whether the stream is still there.
-    sync::post(context_, reader::bind_handler(handler_context(state_.shared_from_this()),
-                                              [this, &linked](handler_context context,
-                                                              stream_base::add_packet_handler& batch) {
-                                                  all_lossless_ = all_lossless_ && linked.lossless();
-                                                  linked.start(std::move(context), batch);
-                                              }));
+    sync::post(context_,
+               reader::bind_handler(handler_context(state_.shared_from_this()),
+                                    [this, &linked](handler_context context, stream_base::add_packet_handler& batch) {
+                                        all_lossless_ = all_lossless_ && linked.lossless();
+                                        linked.start(std::move(context), batch);
+                                    }));
     return true;
 }
 
@@ -79,11 +79,11 @@ void reader_set::stop_one(attached& leaving) noexcept {
 
 void reader_set::post_release(const attached& leaving) noexcept {
     try {
-        sync::post(context_, [this, keep = state_.shared_from_this(), ticket = leaving.ticket,
-                              released = leaving.object.get()] {
-            // Whoever did not get the ticket must touch neither this nor the reader: they may be gone.
-            if (ticket->claim()) release(*released, *ticket);
-        });
+        sync::post(context_,
+                   [this, keep = state_.shared_from_this(), ticket = leaving.ticket, released = leaving.object.get()] {
+                       // Whoever did not get the ticket must touch neither this nor the reader: they may be gone.
+                       if (ticket->claim()) release(*released, *ticket);
+                   });
     } catch (...) {  // no memory for the job: the destructor releases the reader
     }
 }

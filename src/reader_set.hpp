@@ -31,7 +31,8 @@ public:
 
     // Nothing locked.
 
-    /// Opens, links and starts the reader; keeps it for start() when that is waited for. False when the stream has stopped.
+    /// Opens, links and starts the reader; keeps it for start() when that is waited for. False when the stream has
+    /// stopped.
     bool add(std::unique_ptr<reader> added, role part);
     void start();
     bool wait_released(std::chrono::steady_clock::time_point deadline);
@@ -66,8 +67,8 @@ private:
     boost::asio::io_context& context_;
     counters& counters_;
 
-    bool all_lossless_ = true;       // under queue_mutex
-    bool some_ended_ = false;        // under queue_mutex
+    bool all_lossless_ = true;  // under queue_mutex
+    bool some_ended_ = false;   // under queue_mutex
 
     mutable sync::mutex reader_mutex_{sync::lock_rank::reader};
     // Under reader_mutex_:

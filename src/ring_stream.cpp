@@ -69,8 +69,8 @@ void ring_stream_config::validate() const {
 }
 
 ring_stream::ring_stream(io_context_ref context, const ring_stream_config& config)
-    : ring_stream(std::move(context), config, (config.validate(), std::make_shared<heap_queue>(
-                                                                       config.heaps, reserve_of(config.stream)))) {}
+    : ring_stream(std::move(context), config,
+                  (config.validate(), std::make_shared<heap_queue>(config.heaps, reserve_of(config.stream)))) {}
 
 ring_stream::ring_stream(io_context_ref context, const ring_stream_config& config, std::shared_ptr<heap_queue> queue)
     : stream_base(std::move(context), config.stream, std::make_unique<ring_outlet>(queue, config)),

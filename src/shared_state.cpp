@@ -11,8 +11,8 @@ void shared_state::stop(stop_reason::kind kind) noexcept {
     const bool was_requested = stop_requested_.exchange(true, std::memory_order_acq_rel);
     sync::thread_state& thread = sync::this_thread();
     if (thread.in_batch_of) {
-        // In a callback. Whoever set the flag first sees to the stop: here that is the end of this batch when the stream
-        // is its own, else this thread when it has given up the lock it holds. No thread holds two.
+        // In a callback. Whoever set the flag first sees to the stop: here that is the end of this batch when the
+        // stream is its own, else this thread when it has given up the lock it holds. No thread holds two.
         if (!was_requested && thread.in_batch_of != this) {
             next_marked = std::move(thread.marked);
             thread.marked = shared_from_this();

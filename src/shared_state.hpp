@@ -22,8 +22,8 @@ public:
     /// Guarded by queue_mutex. Null once the stream has stopped.
     stream_core* stream = nullptr;
 
-    /// stop() sets it before it locks, and handlers stand back when they see it: std::mutex is not fair, and an io thread
-    /// that unlocks and locks again would keep a stopper waiting.
+    /// stop() sets it before it locks, and handlers stand back when they see it: std::mutex is not fair, and an io
+    /// thread that unlocks and locks again would keep a stopper waiting.
     bool stop_is_requested() const noexcept { return stop_requested_.load(std::memory_order_acquire); }
 
     /// stream_base::stop(); `kind` tells stop() from the destructor.

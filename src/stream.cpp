@@ -67,7 +67,8 @@ void stream_config::validate() const {
     check_range("heap_pointers_max", heap_pointers_max, 1, std::uint64_t{1} << 31);
     check_range("heap_ranges_max", heap_ranges_max, 1, std::uint64_t{1} << 31);
     constexpr std::uint64_t milliseconds_max = 24ULL * 3600 * 1000;
-    if (heap_age_max) check_range("heap_age_max", static_cast<std::uint64_t>(heap_age_max->count()), 1, milliseconds_max);
+    if (heap_age_max)
+        check_range("heap_age_max", static_cast<std::uint64_t>(heap_age_max->count()), 1, milliseconds_max);
     if (idle_after) check_range("idle_after", static_cast<std::uint64_t>(idle_after->count()), 1, milliseconds_max);
 }
 

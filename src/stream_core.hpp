@@ -88,10 +88,10 @@ private:
     // Under queue_mutex.
     heap_window window_;
     counters counters_;
-    stop_reason mark_;           // why the stream stops at the end of this batch
+    stop_reason mark_;  // why the stream stops at the end of this batch
     bool callbacks_failed_ = false;
     bool pausing_ = false;
-    bool in_limbo_ = false;      // a packet was received and is in no other counter yet
+    bool in_limbo_ = false;  // a packet was received and is in no other counter yet
     std::int64_t now_ticks_ = 0;
     std::uint64_t missing_start_cnt_ = ~std::uint64_t{0};
 

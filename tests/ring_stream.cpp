@@ -151,7 +151,8 @@ TEST_CASE("a blocked pop returns when the stream is destroyed", "[ring_stream]")
     boost::asio::io_context context;
     auto ring = std::make_unique<ring_stream>(context);
     std::atomic<int> status{-1};
-    std::thread consumer([source = ring->source(), &status]() mutable { status = static_cast<int>(source.pop().status); });
+    std::thread consumer(
+        [source = ring->source(), &status]() mutable { status = static_cast<int>(source.pop().status); });
     ring.reset();
     consumer.join();
     CHECK(status == static_cast<int>(pop_status::stopped));
@@ -162,7 +163,8 @@ TEST_CASE("a pending async_pop completes with operation_aborted when the stream 
     boost::asio::io_context consumer;
     auto ring = std::make_unique<ring_stream>(context);
     boost::system::error_code seen;
-    ring->async_pop(boost::asio::bind_executor(consumer, [&](boost::system::error_code error, heap_ref) { seen = error; }));
+    ring->async_pop(
+        boost::asio::bind_executor(consumer, [&](boost::system::error_code error, heap_ref) { seen = error; }));
     ring.reset();
     consumer.run();
     CHECK(seen == boost::asio::error::operation_aborted);

@@ -24,27 +24,27 @@ namespace verbcast {
 /// Why a packet was refused. The first group is found while decoding, the second when it is added to its heap.
 /// Rules: SPEAD-64-XX version 4.
 enum class reject_reason : std::uint8_t {
-    too_short,            ///< fewer than the 8 bytes of a header
-    bad_magic,            ///< does not begin with 0x53, version 4
-    bad_widths,           ///< item-id and heap-address widths are zero or do not add up to 8
-    pointers_cut,         ///< the item pointers reach past the packet
-    special_missing,      ///< HEAP_CNT, PAYLOAD_OFFSET or PAYLOAD_LENGTH is not there as an immediate
-    payload_cut,          ///< PAYLOAD_LENGTH reaches past the packet
-    beyond_heap_length,   ///< the payload ends after HEAP_LENGTH
-    trailing_bytes,       ///< the datagram is longer than the packet in it
+    too_short,           ///< fewer than the 8 bytes of a header
+    bad_magic,           ///< does not begin with 0x53, version 4
+    bad_widths,          ///< item-id and heap-address widths are zero or do not add up to 8
+    pointers_cut,        ///< the item pointers reach past the packet
+    special_missing,     ///< HEAP_CNT, PAYLOAD_OFFSET or PAYLOAD_LENGTH is not there as an immediate
+    payload_cut,         ///< PAYLOAD_LENGTH reaches past the packet
+    beyond_heap_length,  ///< the payload ends after HEAP_LENGTH
+    trailing_bytes,      ///< the datagram is longer than the packet in it
 
-    unsized,              ///< no HEAP_LENGTH, and unsized heaps are not allowed
-    length_differs,       ///< HEAP_LENGTH is not the one the heap has
-    length_too_small,     ///< HEAP_LENGTH is less than what the heap already has
-    widths_differ,        ///< the heap-address width is not the one the heap has
-    start_missing,        ///< in-order mode: the heap is not live and this is not its first byte
-    out_of_sequence,      ///< in-order mode: does not continue where the heap's last packet ended
-    duplicate,            ///< every byte of it was received before
-    overlap,              ///< some bytes of it were received before
-    heap_too_large,       ///< the heap would claim more than heap_bytes_max
-    live_bytes_full,      ///< the live heaps would hold more than live_bytes_max
-    too_many_pointers,    ///< the heap would have more than heap_pointers_max item pointers
-    too_many_ranges,      ///< the heap's received bytes would be in more than heap_ranges_max pieces
+    unsized,            ///< no HEAP_LENGTH, and unsized heaps are not allowed
+    length_differs,     ///< HEAP_LENGTH is not the one the heap has
+    length_too_small,   ///< HEAP_LENGTH is less than what the heap already has
+    widths_differ,      ///< the heap-address width is not the one the heap has
+    start_missing,      ///< in-order mode: the heap is not live and this is not its first byte
+    out_of_sequence,    ///< in-order mode: does not continue where the heap's last packet ended
+    duplicate,          ///< every byte of it was received before
+    overlap,            ///< some bytes of it were received before
+    heap_too_large,     ///< the heap would claim more than heap_bytes_max
+    live_bytes_full,    ///< the live heaps would hold more than live_bytes_max
+    too_many_pointers,  ///< the heap would have more than heap_pointers_max item pointers
+    too_many_ranges,    ///< the heap's received bytes would be in more than heap_ranges_max pieces
 };
 inline constexpr std::size_t reject_reason_count = 20;
 
@@ -94,7 +94,7 @@ using ignore_counts = reason_counts<ignore_reason, ignore_reason_count>;
 
 /// Where every packet of a stream went. Unit: packets.
 struct packet_account {
-    std::uint64_t received = 0;              ///< all that a reader was handed
+    std::uint64_t received = 0;  ///< all that a reader was handed
     ignore_counts ignored = {};
     reject_counts rejected = {};
     std::uint64_t stop_heap = 0;             ///< carried the stop item in a heap of their own

@@ -36,8 +36,8 @@ private:
 struct datagram {
     const std::byte* data = nullptr;
     std::uint32_t size = 0;
-    std::uint32_t group = 0;    ///< an index that add_group() gave
-    arrival_time arrival{};     ///< zero when nobody took the time
+    std::uint32_t group = 0;  ///< an index that add_group() gave
+    arrival_time arrival{};   ///< zero when nobody took the time
 };
 
 /// What a reader that waits for room in a ring does next. Whoever makes room posts it to the reader's executor.

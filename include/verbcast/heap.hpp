@@ -47,9 +47,9 @@ struct byte_range {
 struct item {
     std::uint64_t id = 0;
     bool immediate = false;
-    std::uint64_t value = 0;           ///< the immediate's value
+    std::uint64_t value = 0;                ///< the immediate's value
     std::span<const std::byte> bytes = {};  ///< the addressed item's bytes
-    std::size_t length = 0;            ///< in bytes; an immediate is as long as a heap address
+    std::size_t length = 0;                 ///< in bytes; an immediate is as long as a heap address
 };
 
 class heap_ref;

@@ -80,8 +80,8 @@ public:
     /// Why there will be no more heaps, or that there may be.
     stop_reason reason() const;
 
-    /// An input iterator: `for (heap_ref& heap : source)`, from which the loop may move. Ends with the stream; when the stream failed, throws what made
-    /// it fail, after the heaps before that.
+    /// An input iterator: `for (heap_ref& heap : source)`, from which the loop may move. Ends with the stream; when the
+    /// stream failed, throws what made it fail, after the heaps before that.
     class iterator;
     iterator begin();
     std::default_sentinel_t end() const noexcept { return {}; }

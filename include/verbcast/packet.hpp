@@ -49,9 +49,7 @@ public:
     constexpr bool immediate() const noexcept { return (raw_ >> 63) != 0; }
     constexpr std::uint64_t id(unsigned address_bits) const noexcept { return (raw_ & ~(1ULL << 63)) >> address_bits; }
     /// The immediate's value, or the byte offset in the heap's payload.
-    constexpr std::uint64_t value(unsigned address_bits) const noexcept {
-        return raw_ & ((1ULL << address_bits) - 1);
-    }
+    constexpr std::uint64_t value(unsigned address_bits) const noexcept { return raw_ & ((1ULL << address_bits) - 1); }
     friend constexpr bool operator==(item_pointer, item_pointer) = default;
 
 private:

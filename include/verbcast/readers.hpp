@@ -44,7 +44,8 @@ struct udp_reader_config {
     std::vector<group> groups = {};
     /// Where to join multicast groups: the name of an interface ("eth0"). Empty: where the kernel routes the group.
     std::string interface = {};
-    /// Asked for each socket; the kernel may grant less (net.core.rmem_max), which is a warning that says what to raise.
+    /// Asked for each socket; the kernel may grant less (net.core.rmem_max), which is a warning that says what to
+    /// raise.
     std::uint64_t buffer_bytes = 32_MiB;
     /// Longer datagrams are cut, and then rejected as `payload_cut`.
     std::size_t packet_bytes_max = 65535;

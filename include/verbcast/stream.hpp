@@ -52,8 +52,8 @@ public:
 /// A packet that was accepted, and where in its heap its payload belongs.
 struct payload_placement {
     const packet& source;
-    std::span<std::byte> destination;       ///< as long as source.payload
-    std::span<std::uint64_t> statistics;    ///< this batch's part of stream_config::statistics
+    std::span<std::byte> destination;     ///< as long as source.payload
+    std::span<std::uint64_t> statistics;  ///< this batch's part of stream_config::statistics
 };
 
 /// Puts the payload of a packet where it belongs, in the place of a plain copy: to reorder, convert or inspect it on
@@ -90,10 +90,10 @@ struct stream_config {
     compatibility compat = compatibility::none;
 
     /// Bounds on what the network can make us do. A packet beyond one is rejected, and counted under its name.
-    std::uint64_t heap_bytes_max = 1_GiB;       ///< what one heap may claim
-    std::uint64_t live_bytes_max = 4_GiB;       ///< payload memory of all live heaps together
-    std::size_t heap_pointers_max = 65536;      ///< item pointers of one heap
-    std::size_t heap_ranges_max = 65536;        ///< pieces of one heap in out-of-order mode
+    std::uint64_t heap_bytes_max = 1_GiB;   ///< what one heap may claim
+    std::uint64_t live_bytes_max = 4_GiB;   ///< payload memory of all live heaps together
+    std::size_t heap_pointers_max = 65536;  ///< item pointers of one heap
+    std::size_t heap_ranges_max = 65536;    ///< pieces of one heap in out-of-order mode
 
     /// Readers receive nothing until start().
     bool explicit_start = false;

@@ -50,7 +50,7 @@ private:
 /// as many threads as he likes, or a thread_pool, which the stream then holds a reference to.
 class VERBCAST_API io_context_ref {
 public:
-    io_context_ref(boost::asio::io_context& context) noexcept : context_(&context) {}            // NOLINT: converts
+    io_context_ref(boost::asio::io_context& context) noexcept : context_(&context) {}  // NOLINT: converts
     io_context_ref(thread_pool pool) noexcept : context_(&pool.context()), pool_(std::move(pool.state_)) {}  // NOLINT
 
     boost::asio::io_context& get() const noexcept { return *context_; }
