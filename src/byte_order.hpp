@@ -9,11 +9,16 @@
 
 namespace verbcast {
 
-inline std::uint64_t load_big_endian(const std::byte* at) noexcept {
-    static_assert(std::endian::native == std::endian::little);
+/// Eight bytes as they stand, to compare.
+inline std::uint64_t load_wire(const std::byte* at) noexcept {
     std::uint64_t value;
     std::memcpy(&value, at, sizeof value);
-    return __builtin_bswap64(value);
+    return value;
+}
+
+inline std::uint64_t load_big_endian(const std::byte* at) noexcept {
+    static_assert(std::endian::native == std::endian::little);
+    return __builtin_bswap64(load_wire(at));
 }
 
 }  // namespace verbcast

@@ -119,14 +119,15 @@ std::vector<descriptor> decode_descriptors(std::span<const std::byte> bytes, com
             break;
         }
         bytes = bytes.subspan(next.bytes);
-        const heap_window::accepted taken = window.add(next, arrival_time{}, clock_source::none);
+        const heap_window::outcome taken = window.add(next, arrival_time{}, clock_source::none);
         if (taken.rejected) {
             ++dropped;
             continue;
         }
-        if (!next.payload.empty()) std::memcpy(taken.destination, next.payload.data(), next.payload.size());
-        if (taken.evicted) finish(*taken.evicted);
-        if (taken.complete) finish(*taken.place->finish());
+        if (const heap_ref evicted = window.take_evicted()) finish(*evicted);
+        if (!next.payload.empty())
+            std::memcpy(taken.place->destination(next), next.payload.data(), next.payload.size());
+        if (taken.place->complete()) finish(*taken.place->finish());
     }
     window.for_each_live([&](live_heap& rest) { finish(*rest.finish()); });
     return found;

@@ -34,6 +34,17 @@ heap::~heap() {
     if (payload_) memory_->deallocate(payload_, capacity_bytes_, payload_alignment);
 }
 
+std::vector<descriptor> heap::descriptors() const {
+    std::vector<descriptor> all;
+    std::size_t dropped = 0;
+    for (const item& each : items_) {
+        if (each.id != item_id::descriptor || each.immediate) continue;
+        std::vector<descriptor> found = decode_descriptors(each.bytes, compatibility_, dropped);
+        all.insert(all.end(), std::make_move_iterator(found.begin()), std::make_move_iterator(found.end()));
+    }
+    return all;
+}
+
 bool heap::is_start() const noexcept { return has_control(items_, stream_control::start); }
 bool heap::is_stop() const noexcept { return has_control(items_, stream_control::stop); }
 

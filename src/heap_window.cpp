@@ -14,7 +14,7 @@ heap_window::heap_window(std::size_t heaps_live_max, std::size_t substreams, liv
     recent_ = places_.front().get();
 }
 
-heap_window::accepted heap_window::add(const packet& offered, arrival_time arrival, clock_source clock) {
+heap_window::outcome heap_window::add(const packet& offered, arrival_time arrival, clock_source clock) {
     // A packet that is a whole heap is not looked up: a partial heap of the same cnt stays as it is.
     const bool whole = offered.payload.size() == offered.heap_length;
     if (!whole && !recent_->empty() && recent_->cnt() == offered.heap_cnt)
@@ -32,34 +32,32 @@ live_heap* heap_window::find(std::size_t first_place, std::uint64_t cnt) noexcep
     return nullptr;
 }
 
-heap_window::accepted heap_window::add_to(live_heap& existing, const packet& offered, arrival_time arrival,
-                                          clock_source clock) {
+heap_window::outcome heap_window::add_to(live_heap& existing, const packet& offered, arrival_time arrival,
+                                         clock_source clock) {
     if (const auto reason = existing.check(offered)) return {.rejected = reason};
-    const live_heap::taken taken = existing.take(offered, arrival, clock);
-    if (taken.rejected) return {.rejected = taken.rejected};
+    const auto refused = existing.take(offered, arrival, clock);
+    if (refused) return {.rejected = refused};
     recent_ = &existing;
-    return {.destination = taken.destination, .place = &existing, .complete = existing.complete()};
+    return {.place = &existing};
 }
 
-heap_window::accepted heap_window::start(std::size_t index, const packet& offered, arrival_time arrival,
-                                         clock_source clock) {
+heap_window::outcome heap_window::start(std::size_t index, const packet& offered, arrival_time arrival,
+                                        clock_source clock) {
     if (const auto reason = incoming_->check(offered)) return {.rejected = reason};
     std::size_t& next = substreams_[index].next;
     std::unique_ptr<live_heap>& place = places_[index * window_ + next];
     memory_.leaving_bytes = place->capacity_bytes();
-    const live_heap::taken taken = incoming_->take(offered, arrival, clock);
+    const auto refused = incoming_->take(offered, arrival, clock);
     memory_.leaving_bytes = 0;
-    if (taken.rejected) {
+    if (refused) {
         incoming_->clear();
-        return {.rejected = taken.rejected};
+        return {.rejected = refused};
     }
-    accepted result{
-        .destination = taken.destination, .place = incoming_.get(), .started = true, .complete = incoming_->complete()};
-    if (!place->empty()) result.evicted = place->finish();
+    if (!place->empty()) evicted_ = place->finish();
     std::swap(place, incoming_);
     next = next + 1 == window_ ? 0 : next + 1;
     recent_ = place.get();
-    return result;
+    return {.place = recent_, .started = true};
 }
 
 }  // namespace verbcast

@@ -7,6 +7,7 @@
 #include <memory>
 #include <memory_resource>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include <verbcast/account.hpp>
@@ -24,17 +25,20 @@ class heap_window {
 public:
     heap_window(std::size_t heaps_live_max, std::size_t substreams, live_heap_rules rules);
 
-    /// What became of a packet. Its payload has not been copied yet: the caller puts it at `destination`, and then
-    /// hands on `evicted` and, when `complete`, the heap in `place`.
-    struct accepted {
+    /// What became of a packet. The caller hands on the heap that was evicted, puts the payload where it belongs, and
+    /// hands on the heap in `place` when it is complete.
+    struct outcome {
         std::optional<reject_reason> rejected = {};
-        std::byte* destination = nullptr;
         live_heap* place = nullptr;
-        bool started = false;   ///< the heap is new
-        bool complete = false;  ///< and now all of it is there
-        heap_ref evicted = {};
+        bool started = false;  ///< the heap is new
     };
-    accepted add(const packet& offered, arrival_time arrival, clock_source clock);
+    outcome add(const packet& offered, arrival_time arrival, clock_source clock);
+
+    /// The heap that made way for the one that was started last, once.
+    heap_ref take_evicted() noexcept { return std::exchange(evicted_, {}); }
+
+    /// The place of the heap that took the last packet that was looked up.
+    live_heap& recent() noexcept { return *recent_; }
 
     /// Calls `visit(live_heap&)` for each heap that is being built: substream by substream, oldest first.
     template <class Visitor>
@@ -46,8 +50,8 @@ private:
     };
 
     live_heap* find(std::size_t first_place, std::uint64_t cnt) noexcept;
-    accepted add_to(live_heap& existing, const packet& offered, arrival_time arrival, clock_source clock);
-    accepted start(std::size_t index, const packet& offered, arrival_time arrival, clock_source clock);
+    outcome add_to(live_heap& existing, const packet& offered, arrival_time arrival, clock_source clock);
+    outcome start(std::size_t index, const packet& offered, arrival_time arrival, clock_source clock);
 
     const live_heap_rules rules_;
     live_memory memory_;
@@ -58,6 +62,7 @@ private:
     std::unique_ptr<live_heap> incoming_;             // where a new heap proves itself before it evicts another
     std::vector<substream> substreams_;
     live_heap* recent_;
+    heap_ref evicted_;
 };
 
 template <class Visitor>

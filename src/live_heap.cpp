@@ -39,19 +39,19 @@ std::optional<reject_reason> live_heap::check_order(const packet& offered) const
     return seen ? reject_reason::duplicate : reject_reason::overlap;
 }
 
-live_heap::taken live_heap::take(const packet& offered, arrival_time arrival, clock_source clock) {
+std::optional<reject_reason> live_heap::take(const packet& offered, arrival_time arrival, clock_source clock) {
     assert(!check(offered));
     const std::uint64_t payload_end = offered.payload_offset + offered.payload.size();
     const std::uint64_t length = std::min(length_, offered.heap_length);
-    if (payload_end > capacity_bytes_ && !reserve(payload_end, length)) return {reject_reason::live_bytes_full};
+    if (payload_end > capacity_bytes_ && !reserve(payload_end, length)) return reject_reason::live_bytes_full;
     const std::size_t pointers_before = pointers_.pointers().size();
     if (offered.items > 0 && !pointers_.add(offered, rules_->heap_pointers_max))
-        return {reject_reason::too_many_pointers};
+        return reject_reason::too_many_pointers;
     if (rules_->out_of_order) {
         const auto refused = ranges_.add(offered.payload_offset, payload_end, rules_->heap_ranges_max);
         if (refused) {
             pointers_.take_back_to(pointers_before);
-            return {refused};
+            return refused;
         }
     }
     if (packets_++ == 0) {
@@ -65,7 +65,7 @@ live_heap::taken live_heap::take(const packet& offered, arrival_time arrival, cl
     claimed_bytes_ = std::max({claimed_bytes_, payload_end, offered.address_max});
     payload_bytes_ = std::max(payload_bytes_, payload_end);
     received_bytes_ += offered.payload.size();
-    return {std::nullopt, payload_ + offered.payload_offset};
+    return std::nullopt;
 }
 
 heap_status live_heap::status() const noexcept {
@@ -172,7 +172,7 @@ void live_heap::clear() noexcept {
     capacity_bytes_ = 0;
     cnt_ = 0;
     length_ = packet::length_unknown;
-    claimed_bytes_ = received_bytes_ = payload_bytes_ = packets_ = 0;
+    claimed_bytes_ = received_bytes_ = payload_bytes_ = packets_ = header_id = 0;
     pointers_.clear();
     ranges_.clear();
 }

@@ -2,6 +2,7 @@
 /// A heap that is being built from packets. The rules: SPEAD, "From packets to heaps".
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -55,14 +56,30 @@ public:
     /// Why the packet may not be added, or may not start a heap where this is empty. Changes nothing.
     std::optional<reject_reason> check(const packet& offered) const noexcept;
 
-    /// Takes a packet that check() has nothing against, unless it exceeds a bound of memory, pointers or ranges;
-    /// returns where its payload belongs, or why not: an empty place must then be cleared. `arrival` may be zero.
-    /// Throws what the memory resource throws.
-    struct taken {
-        std::optional<reject_reason> rejected = {};
-        std::byte* destination = nullptr;
-    };
-    taken take(const packet& offered, arrival_time arrival, clock_source clock);
+    /// Takes a packet whose header, HEAP_CNT and PAYLOAD_OFFSET aside, is the one that header_id stands for: so all
+    /// that is left to see is that it goes on where the last one ended, and has room. False, with nothing changed,
+    /// otherwise.
+    bool take_repeat(const packet& offered, arrival_time arrival) noexcept {
+        const std::uint64_t payload_end = offered.payload_offset + offered.payload.size();
+        if (payload_end > capacity_bytes_ || offered.payload.empty()) return false;
+        if (rules_->out_of_order ? !ranges_.add_behind_last(offered.payload_offset, payload_end)
+                                 : offered.payload_offset != received_bytes_)
+            return false;
+        ++packets_;
+        last_arrival_ = arrival;
+        received_bytes_ += offered.payload.size();
+        payload_bytes_ = std::max(payload_bytes_, payload_end);
+        claimed_bytes_ = std::max(claimed_bytes_, payload_end);
+        return true;
+    }
+
+    /// Takes a packet that check() has nothing against, unless it exceeds a bound of memory, pointers or ranges; says
+    /// why not if it does not: an empty place must then be cleared. `arrival` may be zero. Throws what the memory
+    /// resource throws.
+    std::optional<reject_reason> take(const packet& offered, arrival_time arrival, clock_source clock);
+
+    /// Where the payload of a packet that was taken belongs.
+    std::byte* destination(const packet& taken) const noexcept { return payload_ + taken.payload_offset; }
 
     /// All of it is there: see heap_status::complete.
     bool complete() const noexcept { return received_bytes_ == length_ && claimed_bytes_ <= length_; }
@@ -74,6 +91,8 @@ public:
 
     /// When its last packet came, on the clock of the stream's timers.
     std::int64_t last_active_ticks = 0;
+    /// header_memo::id() of a header that was taken; 0 for none.
+    std::uint64_t header_id = 0;
 
 private:
     std::optional<reject_reason> check_order(const packet& offered) const noexcept;

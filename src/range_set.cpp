@@ -12,10 +12,7 @@ bool range_set::continues_last(std::uint64_t first, std::uint64_t end) const noe
 }
 
 std::optional<reject_reason> range_set::add(std::uint64_t first, std::uint64_t end, std::size_t ranges_max) {
-    if (continues_last(first, end)) {
-        last_->second = end;
-        return std::nullopt;
-    }
+    if (add_behind_last(first, end)) return std::nullopt;
     const auto next = ranges_.upper_bound(first);
     const auto before = next == ranges_.begin() ? ranges_.end() : std::prev(next);
     if (before != ranges_.end() && before->second > first)

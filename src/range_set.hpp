@@ -22,6 +22,13 @@ public:
 
     /// Why the range is not added, if it is not. An empty range may lie anywhere but inside another or at its start.
     std::optional<reject_reason> add(std::uint64_t first, std::uint64_t end, std::size_t ranges_max);
+    /// The same for a range that continues the one added to last, and joins no other; false, with nothing added, if
+    /// not.
+    bool add_behind_last(std::uint64_t first, std::uint64_t end) noexcept {
+        if (!continues_last(first, end)) return false;
+        last_->second = end;
+        return true;
+    }
     void clear() noexcept {
         ranges_.clear();
         last_ = ranges_.end();

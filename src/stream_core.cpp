@@ -15,6 +15,25 @@ namespace {
 /// How many packets may be added before someone who waits to stop the stream is heard.
 constexpr std::size_t stop_check_packets = 64;
 
+/// Fetches a datagram while those before it are worked on. The copy of a short payload is a loop of loads, which would
+/// wait for each line of memory; a long one reads ahead by itself. tests/benchmark: at 1416 bytes 60 ns a packet, and
+/// 220 without.
+constexpr std::size_t prefetch_distance = 2;
+
+inline void prefetch(const datagram& next) noexcept {
+    constexpr std::size_t line_bytes = 64;
+    constexpr std::size_t short_bytes = 4096;
+    constexpr std::size_t header_bytes = 256;
+    const std::size_t bytes = next.size <= short_bytes ? next.size : header_bytes;
+    // Four lines a turn: up to three beyond the end do no harm.
+    for (std::size_t at = 0; at < bytes; at += 4 * line_bytes) {
+        __builtin_prefetch(next.data + at);
+        __builtin_prefetch(next.data + at + line_bytes);
+        __builtin_prefetch(next.data + at + 2 * line_bytes);
+        __builtin_prefetch(next.data + at + 3 * line_bytes);
+    }
+}
+
 live_heap_rules rules_of(const stream_config& config) {
     return {.out_of_order = config.out_of_order,
             .allow_unsized = config.allow_unsized,
@@ -49,11 +68,10 @@ void stream_core::begin_batch() {
 }
 
 std::size_t stream_core::add(std::span<const datagram> datagrams, clock_source clock) {
-    constexpr std::size_t prefetch_distance = 4;
     for (std::size_t i = 0; i < datagrams.size(); ++i) {
         if (i % stop_check_packets == 0 && state_.stop_is_requested()) return i;
         if (pausing_ && must_pause()) return i;
-        if (i + prefetch_distance < datagrams.size()) __builtin_prefetch(datagrams[i + prefetch_distance].data);
+        if (i + prefetch_distance < datagrams.size()) prefetch(datagrams[i + prefetch_distance]);
         add_one(datagrams[i], clock);
     }
     return datagrams.size();
@@ -64,10 +82,28 @@ void stream_core::add_one(const datagram& each, clock_source clock) {
     if (each.size == 0) return ignore(each.group, ignore_reason::empty, 1);
     ++counters_.work.account.received;
     ++counters_.work.packets;
+    const std::span<const std::byte> bytes{each.data, each.size};
     packet decoded;
-    if (const auto reason = decode_datagram({each.data, each.size}, decoded))
-        return counters_.reject(each.group, *reason);
-    offer(decoded, each.group, each.arrival, clock);
+    if (memo_.recall(bytes, decoded)) {
+        if (add_repeat(decoded, each)) return;
+    } else {
+        if (const auto reason = decode_datagram(bytes, decoded)) return counters_.reject(each.group, *reason);
+        memo_.remember(bytes, decoded);
+    }
+    offer(decoded, each.group, each.arrival, clock, memo_.id());
+}
+
+/// The way of nearly all packets: the next piece of the heap that had the last one, behind the same header.
+bool stream_core::add_repeat(const packet& repeat, const datagram& source) {
+    live_heap& heap = window_.recent();
+    // A packet that is a whole heap starts a new one, always.
+    if (heap.header_id != memo_.id() || heap.cnt() != repeat.heap_cnt || repeat.payload.size() == repeat.heap_length)
+        return false;
+    if (!heap.take_repeat(repeat, source.arrival)) return false;
+    count_accepted(heap, repeat, source.group);
+    place_payload(repeat, heap.destination(repeat));
+    if (heap.complete()) deliver(heap.finish(), false);
+    return true;
 }
 
 std::size_t stream_core::add_front(std::span<const std::byte> bytes, std::uint32_t group) {
@@ -79,35 +115,45 @@ std::size_t stream_core::add_front(std::span<const std::byte> bytes, std::uint32
         counters_.reject(group, *reason);
         return bytes.size();
     }
-    offer(decoded, group, {}, clock_source::none);
+    offer(decoded, group, {}, clock_source::none, 0);
     return decoded.bytes;
 }
 
-void stream_core::offer(const packet& offered, std::uint32_t group, arrival_time arrival, clock_source clock) {
+void stream_core::offer(const packet& offered, std::uint32_t group, arrival_time arrival, clock_source clock,
+                        std::uint64_t header_id) {
     in_limbo_ = true;
-    heap_window::accepted accepted = window_.add(offered, arrival, clock);
+    const heap_window::outcome outcome = window_.add(offered, arrival, clock);
     in_limbo_ = false;
-    stream_stats& work = counters_.work;
-    if (accepted.rejected) {
-        counters_.reject(group, *accepted.rejected);
-        if (*accepted.rejected == reject_reason::start_missing) note_missing_start(offered.heap_cnt);
+    if (outcome.rejected) {
+        counters_.reject(group, *outcome.rejected);
+        if (*outcome.rejected == reject_reason::start_missing) note_missing_start(offered.heap_cnt);
         return;
     }
-    counters_.accept(group);
-    ++work.account.live;
-    work.bytes += offered.payload.size();
-    accepted.place->last_active_ticks = now_ticks_;
-    if (accepted.evicted) {
-        ++work.incomplete_heaps_evicted;
-        deliver(std::move(accepted.evicted), false);
-    }
-    place_payload(offered, accepted.destination);
+    live_heap& heap = *outcome.place;
+    heap.header_id = header_id;
+    count_accepted(heap, offered, group);
+    if (outcome.started) hand_on_evicted();
+    place_payload(offered, heap.destination(offered));
     const bool stops = offered.stops && config_.stop_on_stop_item;
-    if (accepted.complete) {
-        work.single_packet_heaps += accepted.started;
-        complete(*accepted.place, stops);
+    if (heap.complete()) {
+        counters_.work.single_packet_heaps += outcome.started;
+        complete(heap, stops);
     }
     if (stops) mark_ = {.what = stop_reason::kind::stop_item, .message = "a sender sent its stop item"};
+}
+
+void stream_core::count_accepted(live_heap& heap, const packet& accepted, std::uint32_t group) noexcept {
+    counters_.accept(group);
+    ++counters_.work.account.live;
+    counters_.work.bytes += accepted.payload.size();
+    heap.last_active_ticks = now_ticks_;
+}
+
+void stream_core::hand_on_evicted() {
+    heap_ref evicted = window_.take_evicted();
+    if (!evicted) return;
+    ++counters_.work.incomplete_heaps_evicted;
+    deliver(std::move(evicted), false);
 }
 
 void stream_core::note_missing_start(std::uint64_t cnt) noexcept {

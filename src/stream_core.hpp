@@ -20,6 +20,7 @@
 #include <verbcast/stream.hpp>
 
 #include "src/counters.hpp"
+#include "src/header_memo.hpp"
 #include "src/heap_outlet.hpp"
 #include "src/heap_window.hpp"
 #include "src/reader_set.hpp"
@@ -72,7 +73,11 @@ public:
 
 private:
     void add_one(const datagram& each, clock_source clock);
-    void offer(const packet& offered, std::uint32_t group, arrival_time arrival, clock_source clock);
+    void offer(const packet& offered, std::uint32_t group, arrival_time arrival, clock_source clock,
+               std::uint64_t header_id);
+    bool add_repeat(const packet& repeat, const datagram& source);
+    void count_accepted(live_heap& heap, const packet& accepted, std::uint32_t group) noexcept;
+    void hand_on_evicted();
     void note_missing_start(std::uint64_t cnt) noexcept;
     void place_payload(const packet& source, std::byte* destination);
     void complete(live_heap& finished, bool stops);
@@ -87,6 +92,7 @@ private:
 
     // Under queue_mutex.
     heap_window window_;
+    header_memo memo_;
     counters counters_;
     stop_reason mark_;  // why the stream stops at the end of this batch
     bool callbacks_failed_ = false;
