@@ -24,7 +24,9 @@ public:
 
     /// stop() sets it before it locks, and handlers stand back when they see it: std::mutex is not fair, and an io
     /// thread that unlocks and locks again would keep a stopper waiting.
-    bool stop_is_requested() const noexcept { return stop_requested_.load(std::memory_order_acquire); }
+    bool stop_is_requested() const noexcept { return requested_stop() != stop_reason::kind::running; }
+    /// Which stop it is that is wanted; `running` when none is.
+    stop_reason::kind requested_stop() const noexcept { return stop_requested_.load(std::memory_order_acquire); }
 
     /// stream_base::stop(); `kind` tells stop() from the destructor.
     void stop(stop_reason::kind kind) noexcept;
@@ -35,9 +37,9 @@ public:
     std::shared_ptr<shared_state> next_marked;
 
 private:
-    void stop_and_unlock(stop_reason::kind kind) noexcept;
+    void stop_and_unlock() noexcept;
 
-    sync::atomic<bool> stop_requested_{false};
+    sync::atomic<stop_reason::kind> stop_requested_{stop_reason::kind::running};
 };
 
 /// Sees to the streams that callbacks on this thread have marked. With nothing locked.

@@ -279,7 +279,7 @@ void stream_core::end_batch() noexcept {
     if (mark_.stopped())
         stop_locked(std::move(mark_));
     else if (state_.stop_is_requested())
-        stop_locked({.what = stop_reason::kind::user_stop});
+        stop_locked({.what = state_.requested_stop()});
     else {
         readers_.leave_ended();
         counters_.publish();
