@@ -81,7 +81,7 @@ private:
     void note_missing_start(std::uint64_t cnt) noexcept;
     void place_payload(const packet& source, std::byte* destination);
     void complete(live_heap& finished, bool stops);
-    void deliver(heap_ref heap, bool flushed);
+    void deliver(heap_ref finished, bool flushed);
     void settle_live_heaps(stop_reason& why) noexcept;
     void drop_live_heaps(std::uint64_t& counter) noexcept;
 

@@ -23,7 +23,7 @@ public:
     std::string description() const override { return "timer"; }
     bool lossless() const noexcept override { return true; }
     void start(handler_context context, stream_base::add_packet_handler& batch) override;
-    void stop() noexcept override;
+    void stop() noexcept override;  // NOLINT(bugprone-exception-escape): see there
 
 private:
     using time_point = std::chrono::steady_clock::time_point;
