@@ -16,6 +16,7 @@ void copy_totals(const stream_stats& from, stream_stats& to) noexcept {
     to.heaps = from.heaps;
     to.packets = from.packets;
     to.bytes = from.bytes;
+    to.datagram_bytes = from.datagram_bytes;
     to.incomplete_heaps_evicted = from.incomplete_heaps_evicted;
     to.incomplete_heaps_flushed = from.incomplete_heaps_flushed;
     to.incomplete_heaps_aged = from.incomplete_heaps_aged;

@@ -82,6 +82,7 @@ void stream_core::add_one(const datagram& each, clock_source clock) {
     if (each.size == 0) return ignore(each.group, ignore_reason::empty, 1);
     ++counters_.work.account.received;
     ++counters_.work.packets;
+    counters_.work.datagram_bytes += each.size;
     const std::span<const std::byte> bytes{each.data, each.size};
     packet decoded;
     if (memo_.recall(bytes, decoded)) {
@@ -113,8 +114,10 @@ std::size_t stream_core::add_front(std::span<const std::byte> bytes, std::uint32
     packet decoded;
     if (const auto reason = decode_packet(bytes, decoded)) {
         counters_.reject(group, *reason);
+        counters_.work.datagram_bytes += bytes.size();
         return bytes.size();
     }
+    counters_.work.datagram_bytes += decoded.bytes;
     offer(decoded, group, {}, clock_source::none, 0);
     return decoded.bytes;
 }

@@ -90,6 +90,14 @@ TEST_CASE("a complete stop heap is counted and not delivered", "[ring_stream]") 
     CHECK(stats.account.balanced());
 }
 
+TEST_CASE("the bytes of packets are counted with their headers, whether they are accepted or not", "[ring_stream]") {
+    const bytes input = join({heaps(2), from_text("no packet")});
+    bench bench;
+    bench.feed(input);
+    CHECK(bench.ring.stats().datagram_bytes == input.size());
+    CHECK(bench.ring.stats().bytes == 2 * 4096);
+}
+
 TEST_CASE("a stream whose readers have all ended stops", "[ring_stream]") {
     const bytes input = heaps(2);
     bench bench;

@@ -148,6 +148,7 @@ struct stream_stats {
     std::uint64_t heaps = 0;    ///< given to the ring or the sink, incomplete ones too; a complete stop heap is none
     std::uint64_t packets = 0;  ///< decoded and offered to a heap or rejected: received, less what was ignored
     std::uint64_t bytes = 0;    ///< payload bytes of accepted packets
+    std::uint64_t datagram_bytes = 0;            ///< of all `packets`, headers included: what the network carried
     std::uint64_t incomplete_heaps_evicted = 0;  ///< unfinished when heaps_live_max newer ones had started
     std::uint64_t incomplete_heaps_flushed = 0;  ///< unfinished when the stream stopped
     std::uint64_t incomplete_heaps_aged = 0;     ///< unfinished after heap_age_max
