@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "device.hpp"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace softnic {
+
+/// Writes `FOLDER/PID.json`: for each device the frames its cable brought, the ones that were lost by cause, and what
+/// each queue pair made of its own. The same traffic and the same script give the same bytes. Throws std::system_error.
+void write_truth(const std::string& folder, const std::vector<std::unique_ptr<device>>& devices);
+
+}  // namespace softnic
