@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "library.hpp"
+
+#include "truth.hpp"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <fstream>
+#include <iterator>
+#include <stdexcept>
+
+namespace softnic {
+namespace {
+
+std::string read_whole(const std::string& path) {
+    std::ifstream file(path);
+    if (!file) throw std::invalid_argument("fault script: cannot read " + path);
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
+}  // namespace
+
+library& library::instance() {
+    static library* const only = new library;
+    return *only;
+}
+
+library::library() : process_(::getpid()) {
+    try {
+        configure();
+        usable_ = true;
+    } catch (const std::exception& error) {
+        devices_.clear();
+        std::fprintf(stderr, "softnic: %s\n", error.what());
+    }
+    std::atexit([] { instance().shut_down(); });
+}
+
+void library::configure() {
+    configuration_ = configuration_from_environment();
+    if (!configuration_.faults_file.empty()) faults_.read(read_whole(configuration_.faults_file));
+    runtime_ = std::make_unique<runtime_folder>(configuration_.runtime_folder);
+    int index = 0;
+    for (const device_configuration& each : configuration_.devices) {
+        devices_.push_back(std::make_unique<device>(each, index++, *runtime_, faults_));
+    }
+}
+
+void library::shut_down() noexcept {
+    // A child that was forked has neither the threads nor anything to tell.
+    if (::getpid() != process_) return;
+    for (const auto& each : devices_) each->shut_down();
+    write_truth();
+    if (runtime_) runtime_->remove();
+}
+
+void library::write_truth() noexcept {
+    if (configuration_.truth_folder.empty() || ::getpid() != process_) return;
+    const std::scoped_lock lock(truth_mutex_);
+    try {
+        softnic::write_truth(configuration_.truth_folder, devices_);
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "softnic: %s\n", error.what());
+    }
+}
+
+}  // namespace softnic
