@@ -108,7 +108,7 @@ TEST_CASE("an immediate field is the bytes of its value", "[descriptor]") {
 }
 
 TEST_CASE("a NAME that is not UTF-8 is kept as it came", "[descriptor]") {
-    const std::string name = "\xff\xfe\x00gain\xc3";
+    const std::string name("\xff\xfe\x00gain\xc3", 8);
     CHECK(decode(wire_descriptor{.name = name}.encode()).found.at(0).name == name);
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/bind_executor.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
@@ -89,6 +90,14 @@ TEST_CASE("a complete stop heap is counted and not delivered", "[ring_stream]") 
     CHECK(stats.account.balanced());
 }
 
+TEST_CASE("the bytes of packets are counted with their headers, whether they are accepted or not", "[ring_stream]") {
+    const bytes input = join({heaps(2), from_text("no packet")});
+    bench bench;
+    bench.feed(input);
+    CHECK(bench.ring.stats().datagram_bytes == input.size());
+    CHECK(bench.ring.stats().bytes == 2 * 4096);
+}
+
 TEST_CASE("a stream whose readers have all ended stops", "[ring_stream]") {
     const bytes input = heaps(2);
     bench bench;
@@ -151,7 +160,8 @@ TEST_CASE("a blocked pop returns when the stream is destroyed", "[ring_stream]")
     boost::asio::io_context context;
     auto ring = std::make_unique<ring_stream>(context);
     std::atomic<int> status{-1};
-    std::thread consumer([source = ring->source(), &status]() mutable { status = static_cast<int>(source.pop().status); });
+    std::thread consumer(
+        [source = ring->source(), &status]() mutable { status = static_cast<int>(source.pop().status); });
     ring.reset();
     consumer.join();
     CHECK(status == static_cast<int>(pop_status::stopped));
@@ -162,7 +172,8 @@ TEST_CASE("a pending async_pop completes with operation_aborted when the stream 
     boost::asio::io_context consumer;
     auto ring = std::make_unique<ring_stream>(context);
     boost::system::error_code seen;
-    ring->async_pop(boost::asio::bind_executor(consumer, [&](boost::system::error_code error, heap_ref) { seen = error; }));
+    ring->async_pop(
+        boost::asio::bind_executor(consumer, [&](boost::system::error_code error, heap_ref) { seen = error; }));
     ring.reset();
     consumer.run();
     CHECK(seen == boost::asio::error::operation_aborted);

@@ -36,6 +36,7 @@ struct callbacks {
     bool none_may_run = false;  ///< stop() from outside has returned, or the stream is destroyed
     bool one_runs = false;
     unsigned stopped = 0;
+    stop_reason::kind reason = stop_reason::kind::running;
     std::uint64_t packets = 0;
     std::function<void()> on_heap = {};
     std::function<void()> on_stopped = {};
@@ -58,6 +59,7 @@ public:
         enter();
         run_.check(why.stopped(), "stopped() without a reason");
         ++calls_.stopped;
+        calls_.reason = why.what;
         run_.yield("in stopped()");
         if (calls_.on_stopped) calls_.on_stopped();
         calls_.one_runs = false;
@@ -155,7 +157,8 @@ TEST_CASE("a stream is destroyed without stop() against two handlers in flight",
         bench bench(run, {&two_batches, &one_batch});
         bench.destroy();
         run.settle();
-        run.check(bench.calls.stopped == 1, "the sink was not told once of the stop");
+        run.check(bench.calls.stopped == 1 && bench.calls.reason == stop_reason::kind::destroyed,
+                  "the sink was not told once that the stream was destroyed");
         fed.insert(bench.fed());
     }));
     CHECK(fed == std::set<std::uint64_t>{0, 1, 2, 3, 5});
