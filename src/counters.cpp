@@ -52,8 +52,8 @@ std::uint32_t counters::add_group(std::string_view name) {
     if (known != work.groups.end()) return static_cast<std::uint32_t>(known - work.groups.begin());
     const std::size_t size = work.groups.size() + 1;
     touched_.resize(size);
-    touched_groups_.reserve(size);
-    work.groups.reserve(size);
+    if (touched_groups_.capacity() < size) touched_groups_.reserve(2 * size);
+    if (work.groups.capacity() < size) work.groups.reserve(2 * size);
     {
         const std::lock_guard lock(mutex_);
         after_stop_.resize(size);

@@ -21,6 +21,7 @@ public:
 
     explicit operator bool() const noexcept { return number_ >= 0; }
     int get() const noexcept { return number_; }
+    int release() noexcept { return std::exchange(number_, -1); }
     void reset() noexcept {
         if (number_ >= 0) ::close(std::exchange(number_, -1));
     }

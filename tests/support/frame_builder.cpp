@@ -72,6 +72,11 @@ bytes tagged(const bytes& ip_packet, const std::vector<wire_vlan>& tags) {
     return join({all, from_integer(v6 ? 0x86dd : 0x0800, 2), ip_packet});
 }
 
+void append(bytes& to, const std::vector<bytes>& parts) {
+    const bytes joined = join(parts);
+    to.insert(to.end(), joined.begin(), joined.end());
+}
+
 bytes reversed(bytes value) { return {value.rbegin(), value.rend()}; }
 
 /// Integers of a file in one byte order.
@@ -93,8 +98,8 @@ bytes pcap_file(const std::vector<wire_capture>& frames, unsigned link_type, fil
         const auto time = static_cast<std::uint64_t>(each.time.count());
         const std::size_t captured = each.captured.value_or(each.frame.size());
         const bytes kept(each.frame.begin(), each.frame.begin() + static_cast<std::ptrdiff_t>(captured));
-        file = join({file, order.u32(time / 1000000000), order.u32(time % 1000000000 / (nanoseconds ? 1 : 1000)),
-                     order.u32(captured), order.u32(each.frame.size()), kept});
+        append(file, {order.u32(time / 1000000000), order.u32(time % 1000000000 / (nanoseconds ? 1 : 1000)),
+                      order.u32(captured), order.u32(each.frame.size()), kept});
     }
     return file;
 }
@@ -115,8 +120,8 @@ bytes pcapng_file(const std::vector<wire_capture>& frames, unsigned link_type) {
         const std::size_t captured = each.captured.value_or(each.frame.size());
         bytes kept(each.frame.begin(), each.frame.begin() + static_cast<std::ptrdiff_t>(captured));
         kept.resize((captured + 3) / 4 * 4);
-        file = join({file, block(6, join({order.u32(0), order.u32(time >> 32), order.u32(time & 0xffffffff),
-                                          order.u32(captured), order.u32(each.frame.size()), kept}))});
+        append(file, {block(6, join({order.u32(0), order.u32(time >> 32), order.u32(time & 0xffffffff),
+                                     order.u32(captured), order.u32(each.frame.size()), kept}))});
     }
     return file;
 }
