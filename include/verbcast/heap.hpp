@@ -73,6 +73,7 @@ public:
     /// The descriptors in the heap's DESCRIPTOR items, decoded at each call (linear in their bytes) under the
     /// compatibility mask of the stream.
     std::vector<descriptor> descriptors() const;
+    compatibility compat() const noexcept { return compatibility_; }
 
     /// Bytes 0 to the end of the furthest payload received. Where nothing was received, the bytes are unspecified.
     std::span<const std::byte> payload() const noexcept { return {payload_, payload_bytes_}; }
