@@ -62,7 +62,7 @@ pop_result heap_queue::try_pop() {
     heap_ref taken = take();
     if (!taken) return {was_closed ? pop_status::stopped : pop_status::empty, {}};
     if (readers_parked_.load(std::memory_order_seq_cst)) resume_readers();
-    if (consumers_waiting_.load(std::memory_order_relaxed) != 0) {
+    if (consumers_waiting_.load(std::memory_order_seq_cst) != 0) {
         const std::lock_guard lock(mutex_);
         update_descriptor();
     }

@@ -48,7 +48,8 @@ public:
                                                  std::memory_order_relaxed))
                     continue;
                 heap_ref taken = std::move(from.heap);
-                from.turn.store(position + size_, std::memory_order_release);
+                // Sequentially consistent, with the look that the consumer then takes at who is parked: see heap_queue.
+                from.turn.store(position + size_, std::memory_order_seq_cst);
                 return taken;
             }
             const std::uint64_t now = head_.load(std::memory_order_relaxed);
@@ -66,11 +67,12 @@ public:
 
     /// The pushing thread only: the next `count` pushes find a place. A pop that is held up between taking its position
     /// and emptying its slot can keep them from it. Costs one look for each push: a free slot stays free until then.
+    /// Sequentially consistent, with a parking reader's announcement before it.
     bool has_room_for(std::size_t count) noexcept {
         const std::uint64_t tail = tail_.load(std::memory_order_relaxed);
         if (known_free_ < tail) known_free_ = tail;
         while (known_free_ != tail + count &&
-               slots_[known_free_ & (size_ - 1)].turn.load(std::memory_order_acquire) == known_free_)
+               slots_[known_free_ & (size_ - 1)].turn.load(std::memory_order_seq_cst) == known_free_)
             ++known_free_;
         return known_free_ == tail + count;
     }
