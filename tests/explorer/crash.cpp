@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "tests/explorer/crash.hpp"
 
-#include <atomic>
-#include <csignal>
 #include <cstdio>
-#include <cstdlib>
-#include <exception>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -52,16 +49,18 @@ void on_terminate() {
 
 }  // namespace
 
-crash_report::crash_report(const std::string& name, const scheduler& run) {
-    static const bool installed = [] {
-        for (const int number : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT}) std::signal(number, on_signal);
-        std::set_terminate(on_terminate);
-        return true;
-    }();
-    static_cast<void>(installed);
-    current = {&name, &run};
+crash_handlers::crash_handlers() : terminate_before_(std::set_terminate(on_terminate)) {
+    struct sigaction ours {};
+    ours.sa_handler = on_signal;
+    for (std::size_t i = 0; i < signals.size(); ++i) ::sigaction(signals[i], &ours, &signals_before_[i]);
 }
 
+crash_handlers::~crash_handlers() {
+    for (std::size_t i = 0; i < signals.size(); ++i) ::sigaction(signals[i], &signals_before_[i], nullptr);
+    std::set_terminate(terminate_before_);
+}
+
+crash_report::crash_report(const std::string& name, const scheduler& run) { current = {&name, &run}; }
 crash_report::~crash_report() { current = {}; }
 
 }  // namespace verbcast::explorer

@@ -3,11 +3,29 @@
 /// the run; a signal prints the schedule and kills the process as it would have.
 #pragma once
 
+#include <array>
+#include <csignal>
+#include <exception>
 #include <string>
 
 #include "tests/explorer/scheduler.hpp"
 
 namespace verbcast::explorer {
+
+/// While it lives, crashes end as said above; it takes the place of what Catch2 does about them.
+class crash_handlers {
+public:
+    crash_handlers();
+    ~crash_handlers();
+    crash_handlers(const crash_handlers&) = delete;
+    crash_handlers& operator=(const crash_handlers&) = delete;
+
+private:
+    static constexpr std::array signals{SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
+
+    std::array<struct sigaction, signals.size()> signals_before_{};
+    std::terminate_handler terminate_before_;
+};
 
 /// While it lives, crashes are about this run.
 class crash_report {

@@ -2,6 +2,7 @@
 #include "tests/explorer/explore.hpp"
 
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <stdexcept>
@@ -90,6 +91,7 @@ public:
                    verdict_.found ? ", the last one failed"
                    : exhausted    ? ""
                                   : ", NOT ALL THERE ARE");
+        std::fflush(stdout);  // a later exploration may crash
         return std::move(verdict_);
     }
 
@@ -100,6 +102,7 @@ private:
     const scenario& scenario_;
     verdict verdict_;
     on_one_core one_core_;
+    crash_handlers crash_handlers_;
     std::unique_ptr<worker_pool> workers_ = std::make_unique<worker_pool>();
     std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
 };

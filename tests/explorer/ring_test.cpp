@@ -16,6 +16,7 @@
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/error.hpp>
+#include <poll.h>
 
 #include <verbcast/readers.hpp>
 #include <verbcast/ring_stream.hpp>
@@ -28,6 +29,7 @@
 
 using namespace verbcast;
 using explorer::fake_reader;
+using explorer::half_heap;
 using explorer::reader_log;
 using explorer::reader_plan;
 using explorer::scheduler;
@@ -179,6 +181,7 @@ TEST_CASE("a pop, the destructor and a parked reader race for it: one takes the 
         taken heaps;
         bench.spawn_consumer("consumer", heaps);
         bench.tested.reset();
+        run.close(bench.context);
         run.check(bench.logs[0].destroyed == 1, "the stream is gone and its reader is not");
         run.settle();
         run.check(rises(heaps.cnts) && heaps.cnts.size() == bench.fed(), "heaps are out of order or lost");
@@ -192,6 +195,7 @@ TEST_CASE("a parked reader, a pop, a stop and the destructor", "[explorer][ring]
         bench.spawn_consumer("consumer", heaps);
         bench.tested->stop();
         bench.tested.reset();
+        run.close(bench.context);
         run.settle();
         run.check(rises(heaps.cnts) && heaps.cnts.size() == bench.fed(), "heaps are out of order or lost");
     }));
@@ -229,6 +233,29 @@ TEST_CASE("a pop with a deadline gets a heap, or the end, or nothing, and nothin
     }));
     CHECK(seen.contains(pop_status::ok));
     CHECK(seen.contains(pop_status::empty));
+}
+
+TEST_CASE("what is in flight at a network stop fits into a full ring, with every policy", "[explorer][ring]") {
+    const reader_plan plan{
+        .batches = {{small_heap(1), small_heap(2)}, {half_heap(3), half_heap(4), explorer::stop_heap(5)}},
+        .lossless = true};
+    for (const auto& [name, policy] : {std::pair{"flush_wait", full_policy::wait},
+                                       {"flush_drop_newest", full_policy::drop_newest},
+                                       {"flush_drop_oldest", full_policy::drop_oldest}}) {
+        check_passed(explorer::explore(name, {}, [&](scheduler& run) {
+            bench bench(run, {&plan}, {.heaps = 1, .when_full = policy, .incomplete = incomplete_policy::deliver});
+            taken heaps;
+            while (!heaps.saw_end) heaps.add(bench.tested->pop());
+            run.check(std::ranges::count(heaps.cnts, 3) == 1 && std::ranges::count(heaps.cnts, 4) == 1,
+                      "a heap that was in flight is lost");
+            run.settle();
+            const scheduler::quietly quiet(run);
+            const packet_account account = bench.tested->stats().account;
+            run.check(account.balanced() && account.stop_heap == 1, "the account does not balance");
+            run.check(account.delivered_complete + account.dropped_ring_full == 2, "a complete heap is lost");
+            run.check(account.delivered_incomplete == 2, "a heap in flight was not counted as delivered");
+        }));
+    }
 }
 
 TEST_CASE("with drop_newest and drop_oldest every heap is popped or counted", "[explorer][ring]") {
@@ -321,6 +348,24 @@ TEST_CASE("an asynchronous and a blocking pop wait at the same ring", "[explorer
         bench.check_account(heaps.cnts.size() + popped);
         run.check(heaps.cnts.size() + popped == 2, "a heap is lost");
     }));
+}
+
+TEST_CASE("the descriptor says in the end whether a pop would wait", "[explorer][ring]") {
+    for (const bool ends : {false, true}) {
+        const reader_plan plan{.batches = two_heaps.batches, .lossless = true, .ends = ends};
+        std::set<bool> seen;
+        check_passed(explorer::explore(ends ? "descriptor_closed" : "descriptor", {}, [&](scheduler& run) {
+            bench bench(run, {&plan}, {.heaps = 2});
+            pollfd watched{.fd = bench.source->descriptor(), .events = POLLIN, .revents = 0};
+            for (int i = 0; i < 2; ++i) bench.tested->try_pop();
+            run.settle();
+            const scheduler::quietly quiet(run);
+            const bool readable = ::poll(&watched, 1, 0) == 1;
+            run.check(readable == (ends || bench.source->size() != 0), "the descriptor does not agree with the ring");
+            seen.insert(readable);
+        }));
+        CHECK(seen == (ends ? std::set{true} : std::set{false, true}));
+    }
 }
 
 TEST_CASE("memory_reader against stop() and a consumer", "[explorer][ring]") {

@@ -199,10 +199,18 @@ void scheduler::notify(const object& on, bool all) noexcept {
 void scheduler::posting() noexcept { yield(name(operation::post)); }
 
 void scheduler::posted(boost::asio::io_context& context) noexcept {
+    served_context& to = find(context);
+    if (to.closed) fail("a handler is posted to a context that may be gone");
+    ++to.posted;
+    yield(name(operation::posted));
+}
+
+void scheduler::close(boost::asio::io_context& context) { find(context).closed = true; }
+
+scheduler::served_context& scheduler::find(boost::asio::io_context& context) {
     const auto found = std::ranges::find_if(contexts_, [&](const auto& each) { return &each->io == &context; });
     if (found == contexts_.end()) fail("a handler is posted to a context that no virtual thread runs");
-    ++(*found)->posted;
-    yield(name(operation::posted));
+    return **found;
 }
 
 void scheduler::destroyed(const object& gone) noexcept {

@@ -62,6 +62,8 @@ public:
     /// A context that lives until the run has ended. `threads` virtual threads run it, a handler at a time. Handlers
     /// come by sync::post.
     boost::asio::io_context& make_context(const char* name, unsigned threads);
+    /// From here on nothing may be posted to it: its owner could destroy it.
+    void close(boost::asio::io_context& context);
     /// Waits until every other thread has ended, or runs a context and has nothing to do. Each scenario ends with it.
     void settle();
     /// An interleaving point of the scenario's own: where a user's callback takes its time, for one.
@@ -115,6 +117,7 @@ private:
 
         const char* name;
         std::size_t posted = 0;
+        bool closed = false;
         boost::asio::io_context io;
         boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work{io.get_executor()};
     };
@@ -138,6 +141,7 @@ private:
     void run_scenario(const std::function<void(scheduler&)>& scenario);
     void run_context(std::size_t index);
 
+    served_context& find(boost::asio::io_context& context);
     virtual_thread& running() noexcept { return *threads_[running_]; }
     bool can_run(const virtual_thread& thread) const noexcept;
     bool can_time_out(const virtual_thread& thread) const noexcept;
