@@ -81,7 +81,6 @@ void stream_core::add_one(const datagram& each, clock_source clock) {
     if (mark_.stopped()) return ignore(each.group, ignore_reason::after_stop, 1);
     if (each.size == 0) return ignore(each.group, ignore_reason::empty, 1);
     ++counters_.work.account.received;
-    ++counters_.work.packets;
     counters_.work.datagram_bytes += each.size;
     const std::span<const std::byte> bytes{each.data, each.size};
     packet decoded;
@@ -101,6 +100,7 @@ bool stream_core::add_repeat(const packet& repeat, const datagram& source) {
     if (heap.header_id != memo_.id() || heap.cnt() != repeat.heap_cnt || repeat.payload.size() == repeat.heap_length)
         return false;
     if (!heap.take_repeat(repeat, source.arrival)) return false;
+    ++counters_.work.packets;
     count_accepted(heap, repeat, source.group);
     place_payload(repeat, heap.destination(repeat));
     if (heap.complete()) deliver(heap.finish(), false);
@@ -110,7 +110,6 @@ bool stream_core::add_repeat(const packet& repeat, const datagram& source) {
 std::size_t stream_core::add_front(std::span<const std::byte> bytes, std::uint32_t group) {
     if (stopping() || (pausing_ && must_pause())) return 0;
     ++counters_.work.account.received;
-    ++counters_.work.packets;
     packet decoded;
     if (const auto reason = decode_packet(bytes, decoded)) {
         counters_.reject(group, *reason);
@@ -124,6 +123,7 @@ std::size_t stream_core::add_front(std::span<const std::byte> bytes, std::uint32
 
 void stream_core::offer(const packet& offered, std::uint32_t group, arrival_time arrival, clock_source clock,
                         std::uint64_t header_id) {
+    ++counters_.work.packets;
     in_limbo_ = true;
     const heap_window::outcome outcome = window_.add(offered, arrival, clock);
     in_limbo_ = false;
@@ -138,10 +138,8 @@ void stream_core::offer(const packet& offered, std::uint32_t group, arrival_time
     if (outcome.started) hand_on_evicted();
     place_payload(offered, heap.destination(offered));
     const bool stops = offered.stops && config_.stop_on_stop_item;
-    if (heap.complete()) {
-        counters_.work.single_packet_heaps += outcome.started;
-        complete(heap, stops);
-    }
+    counters_.work.single_packet_heaps += offered.payload.size() == offered.heap_length;
+    if (heap.complete()) complete(heap, stops);
     if (stops) mark_ = {.what = stop_reason::kind::stop_item, .message = "a sender sent its stop item"};
 }
 

@@ -98,6 +98,21 @@ TEST_CASE("the bytes of packets are counted with their headers, whether they are
     CHECK(bench.ring.stats().bytes == 2 * 4096);
 }
 
+TEST_CASE("packets count when they can be decoded, and a whole heap in one packet counts when it does not end there",
+          "[ring_stream]") {
+    const wire_packet whole{.heap_cnt = 1, .heap_length = 8, .items = {addressed(0x1000, 0)}, .payload = pattern(8)};
+    wire_packet beyond = whole;
+    beyond.heap_cnt = 2;
+    beyond.items.push_back(addressed(0x1001, 9));  // an item behind the heap's end: the heap waits for it
+    const bytes input = join({whole.encode(), beyond.encode(), from_text("no packet")});
+    bench bench;
+    bench.feed(input);
+    const stream_stats stats = bench.ring.stats();
+    CHECK(stats.account.received == 3);
+    CHECK(stats.packets == 2);
+    CHECK(stats.single_packet_heaps == 2);
+}
+
 TEST_CASE("a stream whose readers have all ended stops", "[ring_stream]") {
     const bytes input = heaps(2);
     bench bench;

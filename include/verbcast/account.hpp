@@ -146,13 +146,13 @@ struct stream_stats {
     std::vector<group_stats> groups;
 
     std::uint64_t heaps = 0;    ///< given to the ring or the sink, incomplete ones too; a complete stop heap is none
-    std::uint64_t packets = 0;  ///< decoded and offered to a heap or rejected: received, less what was ignored
+    std::uint64_t packets = 0;  ///< decoded, and offered to a heap, which took or rejected them
     std::uint64_t bytes = 0;    ///< payload bytes of accepted packets
-    std::uint64_t datagram_bytes = 0;            ///< of all `packets`, headers included: what the network carried
+    std::uint64_t datagram_bytes = 0;  ///< of all that was not ignored, headers included: what the network carried
     std::uint64_t incomplete_heaps_evicted = 0;  ///< unfinished when heaps_live_max newer ones had started
     std::uint64_t incomplete_heaps_flushed = 0;  ///< unfinished when the stream stopped
     std::uint64_t incomplete_heaps_aged = 0;     ///< unfinished after heap_age_max
-    std::uint64_t single_packet_heaps = 0;
+    std::uint64_t single_packet_heaps = 0;       ///< whose one packet is the whole payload; a stop heap is one
     /// In-order mode: heaps of which the first packet was lost, so that none of it was taken. Runs of packets of one
     /// heap count once; interleaved heaps may count more than once.
     std::uint64_t heaps_start_missing = 0;
