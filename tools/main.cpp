@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "command_line.hpp"
+#include "commands.hpp"
+
+int main(int argc, char** argv) {
+    using namespace verbcast::tools;
+    return run_command_line(argc, argv, {inspect_command(), send_command()});
+}
