@@ -123,19 +123,19 @@ void destroy::operator()(ibv_counters* each) const noexcept {
 
 bool on_hardware() { return std::getenv("VERBCAST_CONFORMANCE_DEVICE") != nullptr; }
 
-handle<ibv_context> open_device() {
-    const char* name = std::getenv("VERBCAST_CONFORMANCE_DEVICE");
-    if (name == nullptr) {
+handle<ibv_context> open_device(const std::string& name) {
+    const char* hardware = std::getenv("VERBCAST_CONFORMANCE_DEVICE");
+    if (hardware == nullptr) {
         // A wire of its own, so that tests can run beside one another; what a test has set stays.
         ::setenv("VERBCAST_SOFTNIC_DEVICES", ("softnic0=wire:test-" + std::to_string(::getpid())).c_str(), 0);
     }
+    const std::string wanted = hardware != nullptr ? hardware : name;
     int number = 0;
     ibv_device** list = ibv_get_device_list(&number);
     if (list == nullptr) throw std::system_error(errno, std::generic_category(), "ibv_get_device_list");
     handle<ibv_context> opened;
     for (int i = 0; i < number && !opened; ++i) {
-        if (name == nullptr || std::strcmp(name, ibv_get_device_name(list[i])) == 0)
-            opened.reset(ibv_open_device(list[i]));
+        if (wanted.empty() || wanted == ibv_get_device_name(list[i])) opened.reset(ibv_open_device(list[i]));
     }
     ibv_free_device_list(list);
     if (!opened) throw std::runtime_error("cannot open the device");

@@ -33,10 +33,13 @@ using handle = std::unique_ptr<T, destroy>;
 
 /// The device that VERBCAST_CONFORMANCE_DEVICE names, or the software NIC on a wire of this process alone.
 bool on_hardware();
-handle<ibv_context> open_device();
+/// With a name: that device of this process.
+handle<ibv_context> open_device(const std::string& name = {});
 
 struct device {
-    handle<ibv_context> context = open_device();
+    explicit device(const std::string& name = {}) : context(open_device(name)) {}
+
+    handle<ibv_context> context;
     handle<ibv_pd> domain{ibv_alloc_pd(context.get())};
 };
 

@@ -125,7 +125,9 @@ void wire_cable::put_aside(unsigned port, std::uint64_t listening, enum listenin
 
 void wire_cable::listen(bool) {
     start_at_the_heads();
-    expected_.fill(sequence_unknown);
+    const wire_layout::header& shared = memory_->header();
+    for (unsigned sender = 0; sender < ports_max; ++sender) expected_[sender] = shared.ports[sender].frames.load();
+    unconfirmed_ = ~std::uint64_t{0};
 }
 
 void wire_cable::start_at_the_heads() noexcept {
@@ -145,13 +147,16 @@ void wire_cable::resume() noexcept {
     const wire_layout::header& shared = memory_->header();
     for (unsigned sender = 0; sender < ports_max; ++sender) {
         // May run ahead of what was published; the next frame's own number puts that right.
-        if (expected_[sender] != sequence_unknown) expect(sender, shared.ports[sender].frames.load());
+        unconfirmed_ &= ~(std::uint64_t{1} << sender);
+        expect(sender, shared.ports[sender].frames.load());
     }
 }
 
 void wire_cable::expect(unsigned sender, std::uint64_t sequence) noexcept {
     const std::uint64_t expected = std::exchange(expected_[sender], sequence);
-    if (expected != sequence_unknown) frames_lost_ += static_cast<std::int64_t>(sequence - expected);
+    const std::uint64_t bit = std::uint64_t{1} << sender;
+    if ((unconfirmed_ & bit) == 0) frames_lost_ += static_cast<std::int64_t>(sequence - expected);
+    unconfirmed_ &= ~bit;
 }
 
 void wire_cable::deafen() noexcept {

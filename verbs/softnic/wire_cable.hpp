@@ -41,8 +41,6 @@ public:
     bool link_up() const noexcept override { return true; }
 
 private:
-    static constexpr std::uint64_t sequence_unknown = ~std::uint64_t{0};
-
     /// What a sender knows of a listener that is in its way.
     struct watched {
         std::uint64_t position = 0;
@@ -75,6 +73,7 @@ private:
     std::uint64_t listening_ = 0;
     std::int64_t frames_lost_ = 0;
     std::array<std::uint64_t, wire_layout::ports_max> expected_{};  ///< the number of each sender's next frame
+    std::uint64_t unconfirmed_ = 0;  ///< a bit for each sender of whom that was read beside traffic and may be off
     std::array<std::byte*, wire_layout::ports_max> rings_{};
     std::array<std::uint64_t, wire_layout::ports_max> read_{};
     unsigned next_sender_ = 0;
