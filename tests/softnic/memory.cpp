@@ -87,7 +87,7 @@ TEST_CASE("a region that has been registered with an I/O address is addressed by
     bytes data(4096);
     constexpr std::uint64_t iova = 0x1000;
     const handle<ibv_mr> region(
-        ibv_reg_mr_iova(nic.domain.get(), data.data(), data.size(), iova, IBV_ACCESS_LOCAL_WRITE));
+        ibv_reg_mr_iova(nic.domain.get(), data.data(), data.size(), iova, int{IBV_ACCESS_LOCAL_WRITE}));
     REQUIRE(region);
     const bytes frame = udp_frame();
     std::copy(frame.begin(), frame.end(), data.begin());

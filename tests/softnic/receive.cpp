@@ -117,7 +117,7 @@ TEST_CASE("a buffer in a region of another domain is a protection error") {
     device other;
     const handle<ibv_pd> domain(ibv_alloc_pd(nic.nic.context.get()));
     bytes data(4096);
-    const handle<ibv_mr> region(ibv_reg_mr(domain.get(), data.data(), data.size(), IBV_ACCESS_LOCAL_WRITE));
+    const handle<ibv_mr> region(ibv_reg_mr(domain.get(), data.data(), data.size(), int{IBV_ACCESS_LOCAL_WRITE}));
     REQUIRE(nic.receiver.post_receive(1, {{reinterpret_cast<std::uintptr_t>(data.data()), 2048, region->lkey}}) == 0);
     nic.send(udp_frame());
     CHECK(nic.receive().status == IBV_WC_LOC_PROT_ERR);

@@ -35,15 +35,18 @@ std::uint16_t transport_sum(std::span<const std::byte> frame, const frame_layers
 }  // namespace
 
 std::uint16_t internet_sum(std::span<const std::byte> bytes, std::uint32_t sum) noexcept {
-    // Sums native-endian 32-bit words: the one's complement sum does not depend on byte order but for a final swap.
-    std::uint64_t native = 0;
+    // Sums native-endian words: the one's complement sum does not depend on byte order but for a final swap, nor on how
+    // the bytes are grouped. The halves are summed apart, so that no carry is lost.
+    std::uint64_t low = 0;
+    std::uint64_t high = 0;
     std::size_t at = 0;
-    for (; at + 4 <= bytes.size(); at += 4) {
-        std::uint32_t word;
-        std::memcpy(&word, &bytes[at], 4);
-        native += word;
+    for (; at + 8 <= bytes.size(); at += 8) {
+        std::uint64_t word;
+        std::memcpy(&word, bytes.data() + at, 8);
+        low += word & 0xffffffff;
+        high += word >> 32;
     }
-    std::uint16_t folded = fold(native);
+    std::uint16_t folded = fold(low + high);
     if constexpr (std::endian::native == std::endian::little) folded = __builtin_bswap16(folded);
     std::uint64_t total = std::uint64_t{sum} + folded;
     for (; at + 2 <= bytes.size(); at += 2) total += load_be16(&bytes[at]);

@@ -13,6 +13,7 @@ namespace softnic {
 namespace {
 
 constexpr std::chrono::milliseconds publish_interval{10};
+constexpr std::chrono::milliseconds truth_interval{200};
 constexpr std::uint32_t vendor_id = 0x020000;  // locally administered: nobody's
 
 ibv_mtu mtu_of(std::size_t bytes) noexcept {
@@ -132,8 +133,13 @@ bool device::publish_counters() {
     const auto now = std::chrono::steady_clock::now();
     if (now - published_ < publish_interval) return false;
     published_ = now;
-    if (files_->update_counters(port_)) library::instance().write_truth();
-    return true;
+    truth_is_old_ = files_->update_counters(port_) || truth_is_old_;
+    if (truth_is_old_ && now - truth_written_ >= truth_interval) {
+        library::instance().write_truth();
+        truth_written_ = now;
+        truth_is_old_ = false;
+    }
+    return !truth_is_old_;
 }
 
 void device::shut_down() noexcept {

@@ -68,7 +68,10 @@ private:
     block block_;
     __be64 guid_ = 0;
     std::unique_ptr<device_files> files_;
+    // Of the delivery thread.
     std::chrono::steady_clock::time_point published_{};
+    std::chrono::steady_clock::time_point truth_written_{};
+    bool truth_is_old_ = false;
     std::atomic<std::uint32_t> next_queue_number_{64};
     std::atomic<bool> gone_{false};
     std::mutex contexts_mutex_;

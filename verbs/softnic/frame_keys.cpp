@@ -46,7 +46,7 @@ void parse_ipv4(std::span<const std::byte> frame, std::size_t offset, frame_laye
     const std::byte* header = &frame[offset];
     const std::size_t header_bytes = std::to_integer<std::size_t>(header[0] & std::byte{0x0f}) * 4;
     const std::size_t total_bytes = load_be16(header + 2);
-    if (header[0] >> 4 != std::byte{4} || header_bytes < 20 || total_bytes < header_bytes) return;
+    if ((header[0] >> 4) != std::byte{4} || header_bytes < 20 || total_bytes < header_bytes) return;
     if (offset + total_bytes > frame.size()) return;
     frame_keys& keys = layers.keys;
     keys.ip_version = 4;
@@ -66,7 +66,7 @@ void parse_ipv6(std::span<const std::byte> frame, std::size_t offset, frame_laye
     if (offset + ipv6_bytes > frame.size()) return;
     const std::byte* header = &frame[offset];
     const std::size_t end = offset + ipv6_bytes + load_be16(header + 4);
-    if (header[0] >> 4 != std::byte{6} || end > frame.size()) return;
+    if ((header[0] >> 4) != std::byte{6} || end > frame.size()) return;
     frame_keys& keys = layers.keys;
     keys.ip_version = 6;
     keys.traffic_class = static_cast<std::uint8_t>(load_be16(header) >> 4);

@@ -8,8 +8,9 @@ namespace softnic {
 
 using counter = std::atomic<std::uint64_t>;
 
+/// Each counter is written under one of the port's mutexes, and read at any time: no locked instruction is needed.
 inline void count(counter& each, std::uint64_t frames = 1) noexcept {
-    each.fetch_add(frames, std::memory_order_relaxed);
+    each.store(each.load(std::memory_order_relaxed) + frames, std::memory_order_relaxed);
 }
 
 /// What became of the frames that rules sent to a queue pair: `matched` is the sum of the others. It outlives the queue

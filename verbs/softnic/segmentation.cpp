@@ -25,8 +25,8 @@ frame_layers parse_headers(std::span<const std::byte> frame, std::size_t header_
         network += 4;
     }
     const std::size_t bytes = headers.size() - network;
-    if (headers[network] >> 4 == std::byte{4}) store_be16(&headers[network + 2], static_cast<std::uint16_t>(bytes));
-    if (headers[network] >> 4 == std::byte{6} && bytes >= ipv6_bytes) {
+    if ((headers[network] >> 4) == std::byte{4}) store_be16(&headers[network + 2], static_cast<std::uint16_t>(bytes));
+    if ((headers[network] >> 4) == std::byte{6} && bytes >= ipv6_bytes) {
         store_be16(&headers[network + 4], static_cast<std::uint16_t>(bytes - ipv6_bytes));
     }
     return parse_frame(headers);
