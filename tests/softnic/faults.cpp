@@ -124,7 +124,8 @@ TEST_CASE("a verb fails at the call that the script names, with its errno, and w
         std::ostringstream said;
         for (int i = 0; i < 4; ++i) {
             errno = 0;
-            const handle<ibv_mr> region(ibv_reg_mr(nic.domain.get(), data.data(), data.size(), int{IBV_ACCESS_LOCAL_WRITE}));
+            const handle<ibv_mr> region(
+                ibv_reg_mr(nic.domain.get(), data.data(), data.size(), int{IBV_ACCESS_LOCAL_WRITE}));
             said << (region ? 0 : errno) << ' ';
         }
         queue receiver(nic);
@@ -211,7 +212,8 @@ TEST_CASE("strict: without CAP_NET_RAW a raw queue pair is EPERM, beyond RLIMIT_
         }
         bytes data(1 << 20);
         errno = 0;
-        const handle<ibv_mr> region(ibv_reg_mr(nic.domain.get(), data.data(), data.size(), int{IBV_ACCESS_LOCAL_WRITE}));
+        const handle<ibv_mr> region(
+            ibv_reg_mr(nic.domain.get(), data.data(), data.size(), int{IBV_ACCESS_LOCAL_WRITE}));
         said << (region ? "region" : std::to_string(errno));
         return said.str();
     };
