@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cassert>
 #include <mutex>
+#include <new>
 #include <system_error>
 #include <utility>
 
@@ -159,8 +160,13 @@ void heap_queue::resume_readers() {
         readers_parked_.store(false, std::memory_order_relaxed);
         ++resuming_;
     }
-    for (parked_reader& each : resumed)
-        sync::post(*each.executor, [handler = std::move(each.handler)] { handler->run(); });
+    for (const parked_reader& each : resumed) {
+        try {
+            sync::post(*each.executor, [handler = each.handler] { handler->run(); });
+        } catch (const std::bad_alloc&) {  // no memory for the post: the reader must go on all the same
+            each.handler->run();
+        }
+    }
     const std::lock_guard lock(mutex_);
     --resuming_;
     changed_.notify_all();

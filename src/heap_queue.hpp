@@ -62,7 +62,7 @@ public:
 private:
     struct parked_reader {
         boost::asio::io_context* executor;
-        std::unique_ptr<parked_handler> handler;
+        std::shared_ptr<parked_handler> handler;  // shared with its post, which may fail
     };
     struct waiting_pop {
         std::uint64_t number;

@@ -34,7 +34,7 @@ bool reader_set::open_and_link(std::unique_ptr<reader> added, role part) {
     {
         const std::lock_guard lock(reader_mutex_);
         if (stopped_) return false;  // `added` goes after the unlock: it was declared before
-        readers_.push_back({std::move(added), std::make_shared<release_ticket>(), part});
+        readers_.push_back({std::move(added), std::make_shared<release_ticket>(context_), part});
         inputs_running_ += part == role::input;
     }
     // The first handler like any other: it finds out under the lock whether the stream is still there.

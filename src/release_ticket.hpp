@@ -5,13 +5,21 @@
 #include <chrono>
 #include <mutex>
 
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+
 #include "src/sync.hpp"
 
 namespace verbcast {
 
 /// Shared by a reader's stream and its release job, and outlives both: a job that comes too late must find it.
+///
+/// Until the reader is released its executor has work: a reader that is parked has no operation pending, and without
+/// this io_context::run() would return, and nobody would be there to resume it.
 class release_ticket {
 public:
+    explicit release_ticket(boost::asio::io_context& executor) : work_(executor.get_executor()) {}
+
     /// True for exactly one caller, who then releases the reader and calls finish().
     bool claim() {
         const std::lock_guard lock(mutex_);
@@ -20,6 +28,7 @@ public:
         return true;
     }
     void finish() {
+        work_.reset();  // first: whoever waits for the end may destroy the executor then
         const std::lock_guard lock(mutex_);
         step_ = step::done;
         finished_.notify_all();
@@ -36,6 +45,7 @@ public:
 private:
     enum class step { open, claimed, done };
 
+    boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
     sync::mutex mutex_{sync::lock_rank::leaf};
     sync::condition finished_;
     step step_ = step::open;

@@ -290,12 +290,13 @@ void stream_core::end_batch() noexcept {
 void stream_core::stop_locked(stop_reason why) noexcept {
     settle_live_heaps(why);
     state_.stream = nullptr;
-    readers_.stop();
     {
         const std::lock_guard lock(reason_mutex_);
         stopped_ = why;
     }
+    // Before the readers are told: another thread may release them at once, and then the account is final.
     counters_.publish();
+    readers_.stop();
     outlet_->close(why);
 }
 

@@ -376,6 +376,32 @@ TEST_CASE("a group that falls silent is an event and a counter, and never a stop
     CHECK_FALSE(receiver.reason().stopped());
 }
 
+TEST_CASE("the account has all that came before a reader is told of the stop", "[stream]") {
+    struct witness final : reader {
+        explicit witness(const verbcast::stream*& owner, std::uint64_t& seen) : owner_(owner), seen_(seen) {}
+        std::string description() const override { return "witness"; }
+        bool lossless() const noexcept override { return true; }
+        void start(handler_context, stream_base::add_packet_handler& batch) override {
+            const bytes packet = part(1, 0, 2).encode();
+            const datagram one{.data = packet.data(), .size = static_cast<std::uint32_t>(packet.size())};
+            batch.add_packets({&one, 1});
+            batch.end_reader(*this, {.what = stop_reason::kind::readers_ended});
+        }
+        void stop() noexcept override { seen_ = owner_->stats().account.delivered_incomplete; }
+
+        const verbcast::stream*& owner_;
+        std::uint64_t& seen_;
+    };
+    boost::asio::io_context context;
+    const stream* owner = nullptr;
+    std::uint64_t seen = 0;
+    stream receiver(context, [](const heap_ref&) {});
+    owner = &receiver;
+    receiver.add_reader(std::make_unique<witness>(owner, seen));
+    context.run();
+    CHECK(seen == 1);
+}
+
 TEST_CASE("a wrong option is named with its value and what is allowed", "[stream]") {
     CHECK_THROWS_WITH(stream_bench({.heaps_live_max = 0}), Catch::StartsWith("heaps_live_max = 0: must be 1 to "));
     try {

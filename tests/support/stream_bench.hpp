@@ -45,7 +45,7 @@ public:
     void feed(std::vector<bytes> datagrams) {
         stream_.add_reader(std::make_unique<datagram_feeder>(std::move(datagrams)));
         context_.restart();
-        context_.run();
+        context_.poll();  // the reader never ends, and run() would wait for it
     }
     void feed(const std::vector<wire_packet>& packets) { feed(encode(packets)); }
     /// Ends as the network would: the live heaps are flushed.
