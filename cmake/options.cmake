@@ -3,8 +3,8 @@
 add_library(verbcast_options INTERFACE)
 target_compile_options(verbcast_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
-    # Part of C++ since C++14, and off in clang 14.
-    target_compile_options(verbcast_options INTERFACE -fsized-deallocation)
+    # Sized deallocation is part of C++ since C++14, and off in clang 14. GCC's -Wconversion does not warn of signs.
+    target_compile_options(verbcast_options INTERFACE -fsized-deallocation -Wno-sign-conversion)
 endif()
 target_compile_definitions(verbcast_options INTERFACE
     BOOST_ASIO_NO_DEPRECATED
