@@ -49,7 +49,7 @@ public:
     bool lossless() const noexcept override { return plan_.lossless; }
     void open() override;
     void start(handler_context context, stream_base::add_packet_handler& batch) override;
-    void stop() noexcept override;
+    void stop() noexcept override;  // NOLINT(bugprone-exception-escape)
     release_result release() noexcept override;
 
 private:

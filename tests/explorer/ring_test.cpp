@@ -120,8 +120,9 @@ const ring_stream_config one_place{.heaps = 1};
 }  // namespace
 
 TEST_CASE("with wait nothing is lost, and a parked reader is always resumed", "[explorer][ring]") {
-    for (const auto& [name, plan] : {std::pair{"wait_one_batch", &three_heaps}, {"wait_batches", &three_batches}}) {
-        check_passed(explorer::explore(name, {}, [&](scheduler& run) {
+    for (const reader_plan* const plan : {&three_heaps, &three_batches}) {
+        const char* const name = plan == &three_heaps ? "wait_one_batch" : "wait_batches";
+        check_passed(explorer::explore(name, {}, [=](scheduler& run) {
             bench bench(run, {plan}, one_place);
             taken heaps;
             while (!heaps.saw_end) heaps.add(bench.tested->pop());
@@ -239,10 +240,11 @@ TEST_CASE("what is in flight at a network stop fits into a full ring, with every
     const reader_plan plan{
         .batches = {{small_heap(1), small_heap(2)}, {half_heap(3), half_heap(4), explorer::stop_heap(5)}},
         .lossless = true};
-    for (const auto& [name, policy] : {std::pair{"flush_wait", full_policy::wait},
-                                       {"flush_drop_newest", full_policy::drop_newest},
-                                       {"flush_drop_oldest", full_policy::drop_oldest}}) {
-        check_passed(explorer::explore(name, {}, [&](scheduler& run) {
+    for (const full_policy policy : {full_policy::wait, full_policy::drop_newest, full_policy::drop_oldest}) {
+        const char* const name = policy == full_policy::wait          ? "flush_wait"
+                                 : policy == full_policy::drop_newest ? "flush_drop_newest"
+                                                                      : "flush_drop_oldest";
+        check_passed(explorer::explore(name, {}, [&plan, policy](scheduler& run) {
             bench bench(run, {&plan}, {.heaps = 1, .when_full = policy, .incomplete = incomplete_policy::deliver});
             taken heaps;
             while (!heaps.saw_end) heaps.add(bench.tested->pop());
