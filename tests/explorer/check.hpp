@@ -8,9 +8,11 @@
 
 namespace verbcast::explorer {
 
-inline void check_passed(const verdict& verdict) {
+/// True when all was run that the code asks for: only then a test can say what must have been seen.
+inline bool check_passed(const verdict& verdict) {
     INFO(verdict.report());
     CHECK(verdict.passed());
+    return verdict.as_written;
 }
 
 }  // namespace verbcast::explorer

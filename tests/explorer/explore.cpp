@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <limits>
 #include <memory>
 #include <stdexcept>
 #include <string_view>
@@ -61,7 +62,10 @@ std::optional<std::string_view> schedule_from_environment(std::string_view name)
 
 class exploration {
 public:
-    exploration(std::string name, const scenario& explored) : scenario_(explored) { verdict_.name = std::move(name); }
+    exploration(std::string name, const scenario& explored, bool as_written) : scenario_(explored) {
+        verdict_.name = std::move(name);
+        verdict_.as_written = as_written;
+    }
 
     /// False when it failed.
     bool run_once(chooser& chooser) {
@@ -110,6 +114,7 @@ private:
 verdict replay_aloud(std::string name, std::string_view schedule, const scenario& explored) {
     verdict replayed = replay(std::move(name), schedule, explored);
     fmt::print("{}\n", replayed.report());
+    replayed.as_written = false;
     return replayed;
 }
 
@@ -120,14 +125,16 @@ verdict explore(std::string name, const bounds& within, const scenario& explored
         return replay_aloud(std::move(name), *schedule, explored);
     const auto preemptions_max =
         static_cast<unsigned>(from_environment("VERBCAST_EXPLORER_PREEMPTIONS", within.preemptions_max));
-    exploration exploration(std::move(name), explored);
+    const std::size_t schedules_max =
+        preemptions_max > within.preemptions_max ? std::numeric_limits<std::size_t>::max() : within.schedules_max;
+    exploration exploration(std::move(name), explored, preemptions_max >= within.preemptions_max);
     for (unsigned preemptions = 0; preemptions <= preemptions_max; ++preemptions) {
         const std::string how = fmt::format(", all with at most {} preemptions,", preemptions);
         exploration.restart_count();
         exhaustive_chooser chooser(preemptions);
         do {
             if (!exploration.run_once(chooser)) return exploration.finish(false, "");
-            if (exploration.schedules() > within.schedules_max) return exploration.finish(false, "");
+            if (exploration.schedules() > schedules_max) return exploration.finish(false, "");
         } while (chooser.next());
         if (preemptions == preemptions_max) return exploration.finish(true, how);
     }
@@ -139,7 +146,7 @@ verdict explore_randomly(std::string name, const random_bounds& within, const sc
         return replay_aloud(std::move(name), *schedule, explored);
     const std::uint64_t seed = from_environment("VERBCAST_EXPLORER_SEED", within.seed);
     const std::uint64_t schedules = from_environment("VERBCAST_EXPLORER_SCHEDULES", within.schedules);
-    exploration exploration(std::move(name), explored);
+    exploration exploration(std::move(name), explored, schedules >= within.schedules);
     for (std::uint64_t i = 0; i < schedules; ++i) {
         random_chooser chooser(seed + i);
         if (!exploration.run_once(chooser)) return exploration.finish(false, "");
@@ -148,7 +155,7 @@ verdict explore_randomly(std::string name, const random_bounds& within, const sc
 }
 
 verdict replay(std::string name, std::string_view schedule, const scenario& explored) {
-    exploration exploration(std::move(name), explored);
+    exploration exploration(std::move(name), explored, true);
     replay_chooser chooser(read_schedule(schedule));
     const bool passed = exploration.run_once(chooser);
     return exploration.finish(passed, " replayed");

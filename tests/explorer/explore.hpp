@@ -23,7 +23,8 @@ using scenario = std::function<void(scheduler&)>;
 struct bounds {
     /// Times that a thread loses its turn although it could go on. Most bugs need one or two.
     unsigned preemptions_max = 2;
-    /// What the bound must be reached with; more is a failure of the exploration, not of the scenario.
+    /// What the bound must be reached with; more is a failure of the exploration, not of the scenario. Without effect
+    /// when the environment asks for more preemptions.
     std::size_t schedules_max = 200'000;
 };
 
@@ -38,6 +39,8 @@ struct verdict {
     /// All there are within the bound were run, or all the random ones asked for.
     bool exhausted = false;
     std::optional<failure> found;
+    /// The schedules are at least those that the code asks for: the environment asks for no fewer.
+    bool as_written = true;
 
     bool passed() const noexcept { return exhausted && !found; }
     /// What was run; the failure, its trace, and how to run it again.

@@ -162,7 +162,7 @@ TEST_CASE("with wait two readers park and both are resumed", "[explorer][ring]")
 
 TEST_CASE("a pop, a stop and a parked reader race for it: one takes the reader", "[explorer][ring]") {
     std::set<std::uint64_t> fed;
-    check_passed(explorer::explore("parked_pop_stop", {}, [&](scheduler& run) {
+    const bool all = check_passed(explorer::explore("parked_pop_stop", {}, [&](scheduler& run) {
         bench bench(run, {&three_heaps}, one_place);
         taken heaps;
         bench.spawn_consumer("consumer", heaps);
@@ -173,7 +173,7 @@ TEST_CASE("a pop, a stop and a parked reader race for it: one takes the reader",
         bench.check_account(heaps.cnts.size());
         fed.insert(bench.fed());
     }));
-    CHECK(fed == std::set<std::uint64_t>{0, 1, 2, 3});
+    if (all) CHECK(fed == std::set<std::uint64_t>{0, 1, 2, 3});
 }
 
 TEST_CASE("a pop, the destructor and a parked reader race for it: one takes the reader", "[explorer][ring]") {
@@ -222,7 +222,7 @@ TEST_CASE("a blocked pop returns when the stream is stopped or destroyed", "[exp
 
 TEST_CASE("a pop with a deadline gets a heap, or the end, or nothing, and nothing is lost", "[explorer][ring]") {
     std::set<pop_status> seen;
-    check_passed(explorer::explore("pop_for", {}, [&](scheduler& run) {
+    const bool all = check_passed(explorer::explore("pop_for", {}, [&](scheduler& run) {
         bench bench(run, {&three_batches}, {.heaps = 2});
         taken heaps;
         const pop_result popped = bench.tested->pop_for(std::chrono::hours(1));
@@ -232,8 +232,8 @@ TEST_CASE("a pop with a deadline gets a heap, or the end, or nothing, and nothin
         run.check(heaps.cnts == std::vector<std::uint64_t>{1, 2, 3}, "heaps are lost or out of order");
         bench.check_account(3);
     }));
-    CHECK(seen.contains(pop_status::ok));
-    CHECK(seen.contains(pop_status::empty));
+    if (all) CHECK(seen.contains(pop_status::ok));
+    if (all) CHECK(seen.contains(pop_status::empty));
 }
 
 TEST_CASE("what is in flight at a network stop fits into a full ring, with every policy", "[explorer][ring]") {
@@ -261,10 +261,11 @@ TEST_CASE("what is in flight at a network stop fits into a full ring, with every
 }
 
 TEST_CASE("with drop_newest and drop_oldest every heap is popped or counted", "[explorer][ring]") {
+    bool all = true;
     std::set<std::uint64_t> dropped;
     for (const full_policy policy : {full_policy::drop_newest, full_policy::drop_oldest}) {
         const char* const name = policy == full_policy::drop_newest ? "drop_newest" : "drop_oldest";
-        check_passed(explorer::explore(name, {}, [&](scheduler& run) {
+        all &= check_passed(explorer::explore(name, {}, [&](scheduler& run) {
             bench bench(run, {&lossy}, {.heaps = 1, .when_full = policy});
             taken heaps;
             while (!heaps.saw_end) heaps.add(bench.tested->pop());
@@ -274,7 +275,7 @@ TEST_CASE("with drop_newest and drop_oldest every heap is popped or counted", "[
             dropped.insert(account.dropped_ring_full);
         }));
     }
-    CHECK(dropped == std::set<std::uint64_t>{1, 2, 3});
+    if (all) CHECK(std::ranges::includes(dropped, std::set<std::uint64_t>{1, 2, 3}));
 }
 
 TEST_CASE("with drop_oldest two readers push while a consumer pops and another stops the stream", "[explorer][ring]") {
@@ -291,7 +292,7 @@ TEST_CASE("with drop_oldest two readers push while a consumer pops and another s
 
 TEST_CASE("an asynchronous pop completes once: with a heap, at the end, or cancelled", "[explorer][ring]") {
     std::set<int> seen;
-    check_passed(explorer::explore("async_pop", {}, [&](scheduler& run) {
+    const bool all = check_passed(explorer::explore("async_pop", {}, [&](scheduler& run) {
         bench bench(run, {&three_heaps}, one_place);
         const explorer::scheduled_executor executor(run.make_context("consumer", 1));
         boost::asio::cancellation_signal cancel;
@@ -317,12 +318,12 @@ TEST_CASE("an asynchronous pop completes once: with a heap, at the end, or cance
         bench.drain(heaps);
         bench.check_account(heaps.cnts.size() + popped);
     }));
-    CHECK(seen == std::set<int>{0, boost::asio::error::operation_aborted});
+    if (all) CHECK(seen == std::set<int>{0, boost::asio::error::operation_aborted});
 }
 
 TEST_CASE("an asynchronous pop of a stream that is destroyed completes with operation_aborted", "[explorer][ring]") {
     std::set<int> seen;
-    check_passed(explorer::explore("async_pop_destroy", {}, [&](scheduler& run) {
+    const bool all = check_passed(explorer::explore("async_pop_destroy", {}, [&](scheduler& run) {
         bench bench(run, {&two_heaps}, one_place);
         const explorer::scheduled_executor executor(run.make_context("consumer", 1));
         unsigned completed = 0;
@@ -334,7 +335,7 @@ TEST_CASE("an asynchronous pop of a stream that is destroyed completes with oper
         run.settle();
         run.check(completed == 1, "an asynchronous pop does not complete once");
     }));
-    CHECK(seen == std::set<int>{0, boost::asio::error::operation_aborted});
+    if (all) CHECK(seen == std::set<int>{0, boost::asio::error::operation_aborted});
 }
 
 TEST_CASE("an asynchronous and a blocking pop wait at the same ring", "[explorer][ring]") {
@@ -356,24 +357,26 @@ TEST_CASE("the descriptor says in the end whether a pop would wait", "[explorer]
     for (const bool ends : {false, true}) {
         const reader_plan plan{.batches = two_heaps.batches, .lossless = true, .ends = ends};
         std::set<bool> seen;
-        check_passed(explorer::explore(ends ? "descriptor_closed" : "descriptor", {}, [&](scheduler& run) {
-            bench bench(run, {&plan}, {.heaps = 2});
-            pollfd watched{.fd = bench.source->descriptor(), .events = POLLIN, .revents = 0};
-            for (int i = 0; i < 2; ++i) bench.tested->try_pop();
-            run.settle();
-            const scheduler::quietly quiet(run);
-            const bool readable = ::poll(&watched, 1, 0) == 1;
-            run.check(readable == (ends || bench.source->size() != 0), "the descriptor does not agree with the ring");
-            seen.insert(readable);
-        }));
-        CHECK(seen == (ends ? std::set{true} : std::set{false, true}));
+        const bool all =
+            check_passed(explorer::explore(ends ? "descriptor_closed" : "descriptor", {}, [&](scheduler& run) {
+                bench bench(run, {&plan}, {.heaps = 2});
+                pollfd watched{.fd = bench.source->descriptor(), .events = POLLIN, .revents = 0};
+                for (int i = 0; i < 2; ++i) bench.tested->try_pop();
+                run.settle();
+                const scheduler::quietly quiet(run);
+                const bool readable = ::poll(&watched, 1, 0) == 1;
+                run.check(readable == (ends || bench.source->size() != 0),
+                          "the descriptor does not agree with the ring");
+                seen.insert(readable);
+            }));
+        if (all) CHECK(seen == (ends ? std::set{true} : std::set{false, true}));
     }
 }
 
 TEST_CASE("memory_reader against stop() and a consumer", "[explorer][ring]") {
     const test::bytes input = test::join({small_heap(1), small_heap(2), small_heap(3)});
     std::set<std::size_t> popped;
-    check_passed(explorer::explore("memory_reader", {}, [&](scheduler& run) {
+    const bool all = check_passed(explorer::explore("memory_reader", {}, [&](scheduler& run) {
         bench bench(run, {}, one_place, 2);
         taken heaps;
         bench.spawn_consumer("consumer", heaps);
@@ -387,7 +390,7 @@ TEST_CASE("memory_reader against stop() and a consumer", "[explorer][ring]") {
                   "the account does not balance");
         popped.insert(heaps.cnts.size());
     }));
-    CHECK(popped == std::set<std::size_t>{0, 1, 2, 3});
+    if (all) CHECK(popped == std::set<std::size_t>{0, 1, 2, 3});
 }
 
 TEST_CASE("many readers, consumers and stoppers under random schedules", "[explorer][ring]") {

@@ -140,7 +140,7 @@ const auto for_ever = std::chrono::steady_clock::time_point::max();
 
 TEST_CASE("stop() from outside against two handlers in flight", "[explorer][stop]") {
     std::set<std::uint64_t> fed;
-    check_passed(explorer::explore("stop_two_handlers", {.preemptions_max = 3}, [&](scheduler& run) {
+    const bool all = check_passed(explorer::explore("stop_two_handlers", {.preemptions_max = 3}, [&](scheduler& run) {
         bench bench(run, {&two_batches, &one_batch});
         bench.stop_from_outside();
         bench.check_account();
@@ -148,12 +148,12 @@ TEST_CASE("stop() from outside against two handlers in flight", "[explorer][stop
         bench.destroy();
     }));
     // The stops hit before, between and after the packets.
-    CHECK(fed == std::set<std::uint64_t>{0, 1, 2, 3, 5});
+    if (all) CHECK(fed == std::set<std::uint64_t>{0, 1, 2, 3, 5});
 }
 
 TEST_CASE("a stream is destroyed without stop() against two handlers in flight", "[explorer][stop]") {
     std::set<std::uint64_t> fed;
-    check_passed(explorer::explore("destroy_two_handlers", {}, [&](scheduler& run) {
+    const bool all = check_passed(explorer::explore("destroy_two_handlers", {}, [&](scheduler& run) {
         bench bench(run, {&two_batches, &one_batch});
         bench.destroy();
         run.settle();
@@ -161,7 +161,7 @@ TEST_CASE("a stream is destroyed without stop() against two handlers in flight",
                   "the sink was not told once that the stream was destroyed");
         fed.insert(bench.fed());
     }));
-    CHECK(fed == std::set<std::uint64_t>{0, 1, 2, 3, 5});
+    if (all) CHECK(fed == std::set<std::uint64_t>{0, 1, 2, 3, 5});
 }
 
 TEST_CASE("two threads stop a stream at the same time, and both may rely on it", "[explorer][stop]") {
@@ -205,7 +205,7 @@ TEST_CASE("the last callback may call stop()", "[explorer][stop]") {
 
 TEST_CASE("two streams whose callbacks stop each other", "[explorer][stop]") {
     std::set<std::pair<unsigned, unsigned>> heaps_seen;
-    check_passed(explorer::explore("stop_each_other", {}, [&](scheduler& run) {
+    const bool all = check_passed(explorer::explore("stop_each_other", {}, [&](scheduler& run) {
         bench a(run, {&two_batches});
         bench b(run, a.context, {&one_batch});
         unsigned a_heaps = 0;
@@ -223,8 +223,8 @@ TEST_CASE("two streams whose callbacks stop each other", "[explorer][stop]") {
         a.destroy();
         b.destroy();
     }));
-    CHECK(heaps_seen.contains({1, 1}));
-    CHECK(heaps_seen.contains({0, 1}));
+    if (all) CHECK(heaps_seen.contains({1, 1}));
+    if (all) CHECK(heaps_seen.contains({0, 1}));
 }
 
 TEST_CASE("two streams whose last callbacks stop each other", "[explorer][stop]") {
@@ -257,7 +257,7 @@ TEST_CASE("a callback marks a stream that is stopped from outside", "[explorer][
 
 TEST_CASE("a stop item against a user's stop", "[explorer][stop]") {
     std::set<stop_reason::kind> reasons;
-    check_passed(explorer::explore("stop_item_and_stop", {}, [&](scheduler& run) {
+    const bool all = check_passed(explorer::explore("stop_item_and_stop", {}, [&](scheduler& run) {
         bench bench(run, {&stop_item, &one_batch});
         bench.stop_from_outside();
         bench.check_account();
@@ -268,24 +268,24 @@ TEST_CASE("a stop item against a user's stop", "[explorer][stop]") {
         reasons.insert(reason);
         bench.destroy();
     }));
-    CHECK(reasons == std::set{stop_reason::kind::stop_item, stop_reason::kind::user_stop});
+    if (all) CHECK(reasons == std::set{stop_reason::kind::stop_item, stop_reason::kind::user_stop});
 }
 
 TEST_CASE("the last reader's end against stop()", "[explorer][stop]") {
     std::set<stop_reason::kind> reasons;
-    check_passed(explorer::explore("readers_end_and_stop", {}, [&](scheduler& run) {
+    const bool all = check_passed(explorer::explore("readers_end_and_stop", {}, [&](scheduler& run) {
         bench bench(run, {&ending, &ending});
         bench.stop_from_outside();
         bench.check_account();
         reasons.insert(bench.tested->reason().what);
         bench.destroy();
     }));
-    CHECK(reasons == std::set{stop_reason::kind::readers_ended, stop_reason::kind::user_stop});
+    if (all) CHECK(reasons == std::set{stop_reason::kind::readers_ended, stop_reason::kind::user_stop});
 }
 
 TEST_CASE("a sink that throws against stop()", "[explorer][stop]") {
     std::set<stop_reason::kind> reasons;
-    check_passed(explorer::explore("throw_and_stop", {}, [&](scheduler& run) {
+    const bool all = check_passed(explorer::explore("throw_and_stop", {}, [&](scheduler& run) {
         bench bench(run, {&one_batch, &one_heap});
         bench.calls.on_heap = [&] {
             bench.calls.one_runs = false;
@@ -297,12 +297,12 @@ TEST_CASE("a sink that throws against stop()", "[explorer][stop]") {
         reasons.insert(bench.tested->reason().what);
         bench.destroy();
     }));
-    CHECK(reasons == std::set{stop_reason::kind::error, stop_reason::kind::user_stop});
+    if (all) CHECK(reasons == std::set{stop_reason::kind::error, stop_reason::kind::user_stop});
 }
 
 TEST_CASE("add_reader() against stop()", "[explorer][stop]") {
     std::set<bool> added;
-    check_passed(explorer::explore("add_reader_and_stop", {}, [&](scheduler& run) {
+    const bool all = check_passed(explorer::explore("add_reader_and_stop", {}, [&](scheduler& run) {
         bench bench(run, {&one_heap});
         run.spawn("adder", [&] { added.insert(bench.add(one_batch)); });
         bench.stop_from_outside();
@@ -310,7 +310,7 @@ TEST_CASE("add_reader() against stop()", "[explorer][stop]") {
         run.check(!bench.add(one_batch), "a reader was added to a stream that has stopped");
         bench.destroy();
     }));
-    CHECK(added == std::set{false, true});
+    if (all) CHECK(added == std::set{false, true});
 }
 
 TEST_CASE("an explicit start() against stop()", "[explorer][stop]") {
@@ -335,7 +335,7 @@ TEST_CASE("the posted release against the destructor: one of them does it", "[ex
 
 TEST_CASE("after wait_released() the account is final", "[explorer][stop]") {
     std::set<bool> in_time;
-    check_passed(explorer::explore("wait_released", {}, [&](scheduler& run) {
+    const bool all = check_passed(explorer::explore("wait_released", {}, [&](scheduler& run) {
         const reader_plan late{.batches = {{small_heap(1)}}, .ignored_after_stop = 5};
         bench bench(run, {&late, &one_heap});
         bench.stop_from_outside();
@@ -351,7 +351,7 @@ TEST_CASE("after wait_released() the account is final", "[explorer][stop]") {
         bench.check_account(5);
         bench.destroy();
     }));
-    CHECK(in_time == std::set{false, true});
+    if (all) CHECK(in_time == std::set{false, true});
 }
 
 TEST_CASE("a stream must not be destroyed from a callback, not even another stream's", "[explorer][stop]") {
