@@ -15,6 +15,7 @@ if(TARGET verbcast_command)
         ${CMAKE_INSTALL_FULL_BINDIR} ${CMAKE_INSTALL_FULL_LIBDIR})
     set_target_properties(verbcast_command PROPERTIES INSTALL_RPATH "$ORIGIN/${from_command_to_library}")
     install(TARGETS verbcast_command RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+    install(FILES docs/verbcast.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 endif()
 
 configure_package_config_file(cmake/verbcastConfig.cmake.in ${PROJECT_BINARY_DIR}/verbcastConfig.cmake

@@ -7,6 +7,7 @@
 namespace verbcast::tools {
 
 command inspect_command();
+command recv_command();
 command send_command();
 
 }  // namespace verbcast::tools

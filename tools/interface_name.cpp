@@ -80,7 +80,7 @@ std::string find_interface(const std::string& text, const std::string& sysfs) {
             throw std::runtime_error(fmt::format("--interface {}: this device has several interfaces; name one of: {}",
                                                  text, fmt::join(owned, ", ")));
     }
-    if (const std::string found = interface_with_address(text); !found.empty()) return found;
+    if (std::string found = interface_with_address(text); !found.empty()) return found;
     throw std::runtime_error(
         fmt::format("--interface {}: this host has no such interface, RDMA device or address; its interfaces: {}", text,
                     fmt::join(names_in(root / "class" / "net"), ", ")));

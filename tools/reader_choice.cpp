@@ -15,6 +15,7 @@ reader_choice choose_reader(reader_wish wish) {
 
 std::vector<group> parse_groups(const std::vector<std::string>& texts) {
     std::vector<group> groups;
+    groups.reserve(texts.size());
     for (const std::string& text : texts) groups.push_back(group::parse(text, "GROUP"));
     return groups;
 }

@@ -20,7 +20,7 @@ constexpr std::size_t preview_bytes = 8;
 constexpr std::size_t gaps_shown_max = 8;
 constexpr std::size_t text_shown_max = 200;
 
-std::string shortened(std::string text) {
+std::string shortened(const std::string& text) {
     if (text.size() <= text_shown_max) return safe_text(text);
     return safe_text(text.substr(0, text_shown_max)) + "...";
 }

@@ -50,7 +50,7 @@ public:
 
     verbcast::group where() const { return {.address = address_, .port = port_}; }
     /// Empty when none came for 5 s.
-    bytes receive(std::string* from = nullptr) {
+    bytes receive(std::string* from = nullptr) const {
         bytes datagram(65536);
         sockaddr_in sender{};
         socklen_t length = sizeof sender;

@@ -55,7 +55,7 @@ TEST_CASE("bytes that are not UTF-8 are shown as U+FFFD") {
     CHECK(safe_text("\xc0\xaf") == replaced + replaced);                     // an overlong slash
     CHECK(safe_text("\xe0\x80\xaf") == replaced + replaced + replaced);      // the same in three bytes
     CHECK(safe_text("\xed\xa0\x80") == replaced + replaced + replaced);      // a surrogate
-    CHECK(safe_text("\xf4\x90\x80\x80").find("\xf4") == std::string::npos);  // beyond U+10FFFF
+    CHECK(safe_text("\xf4\x90\x80\x80").find('\xf4') == std::string::npos);  // beyond U+10FFFF
     CHECK(safe_text("\xe2\x82") == replaced + replaced);                     // cut off
 }
 
@@ -126,7 +126,7 @@ TEST_CASE("wrapped text keeps its words and stays within its columns") {
 }
 
 TEST_CASE("the help of each command fits its columns and explains each option") {
-    for (const command& each : {inspect_command(), send_command()}) {
+    for (const command& each : {inspect_command(), recv_command(), send_command()}) {
         const std::string help = help_of(each, 80);
         CAPTURE(each.name);
         CHECK(help.starts_with("usage: verbcast " + each.name));
