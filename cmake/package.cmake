@@ -18,6 +18,12 @@ if(TARGET verbcast_command)
     install(FILES docs/verbcast.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 endif()
 
+if(TARGET softnic_ibverbs)
+    # In a folder of their own: a program that is to have them is told so by its library path.
+    install(TARGETS softnic_ibverbs softnic_rdmacm
+        LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/verbcast/softnic NAMELINK_SKIP)
+endif()
+
 configure_package_config_file(cmake/verbcastConfig.cmake.in ${PROJECT_BINARY_DIR}/verbcastConfig.cmake
     INSTALL_DESTINATION ${package_folder})
 # Before 1.0 a minor version may change the binary interface, as the SOVERSION says.

@@ -32,6 +32,7 @@ struct option {
     std::string help;        ///< sentences: what it does, what it costs, the default
     option_setter set;
     std::string field = {};  ///< of a configuration: its config_error is this option's
+    bool repeats = false;    ///< may be given several times; its setter is called for each
 };
 
 struct option_section {

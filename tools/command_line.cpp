@@ -34,6 +34,16 @@ void add_option(CLI::App& app, const option& each) {
         app.add_flag_callback(each.name, [&each] { each.set(""); });
         return;
     }
+    if (each.repeats) {
+        app.add_option_function<std::vector<std::string>>(each.name,
+                                                          [&each](const std::vector<std::string>& texts) {
+                                                              as_parse_error(each.name, [&] {
+                                                                  for (const std::string& text : texts) each.set(text);
+                                                              });
+                                                          })
+            ->allow_extra_args(false);  // one value each time: what follows is another option, or a positional
+        return;
+    }
     app.add_option_function<std::string>(
         each.name, [&each](const std::string& text) { as_parse_error(each.name, [&] { each.set(text); }); });
 }

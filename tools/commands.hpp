@@ -9,5 +9,6 @@ namespace verbcast::tools {
 command inspect_command();
 command recv_command();
 command send_command();
+command softnic_command();
 
 }  // namespace verbcast::tools

@@ -4,5 +4,5 @@
 
 int main(int argc, char** argv) {
     using namespace verbcast::tools;
-    return run_command_line(argc, argv, {inspect_command(), recv_command(), send_command()});
+    return run_command_line(argc, argv, {inspect_command(), recv_command(), send_command(), softnic_command()});
 }

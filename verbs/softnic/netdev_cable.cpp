@@ -150,7 +150,7 @@ void netdev_cable::deafen() noexcept {
     nothing.sll_family = AF_PACKET;
     nothing.sll_ifindex = index_;
     // Protocol 0 unhooks the socket. What it holds was for rules that are gone.
-    ::bind(receiver_.get(), reinterpret_cast<const sockaddr*>(&nothing), sizeof nothing);
+    static_cast<void>(::bind(receiver_.get(), reinterpret_cast<const sockaddr*>(&nothing), sizeof nothing));
     std::byte byte;
     while (::recv(receiver_.get(), &byte, sizeof byte, MSG_DONTWAIT) >= 0) {
     }

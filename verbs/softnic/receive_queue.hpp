@@ -20,7 +20,7 @@ public:
     receive_queue(std::uint32_t requests_max, std::uint32_t entries_max);
 
     /// Returns 0, EINVAL (too many entries) or ENOMEM (full).
-    int post(const ibv_recv_wr& request) noexcept;
+    int post(const ibv_recv_wr& wanted) noexcept;
 
     struct request {
         std::uint64_t id;
