@@ -35,14 +35,20 @@ checks_passed=0
 checks_failed=0
 
 check() {
-    local name=$1 output
+    local name=$1 code=0 output
     shift
-    if output=$("$@" 2>&1); then
+    output=$(mktemp)
+    # Bash forgets `set -e` in all that an `if` calls, but not in the background.
+    (set -e; "$@") >"$output" 2>&1 &
+    wait $! || code=$?
+    if [ $code -eq 0 ]; then
         checks_passed=$((checks_passed + 1))
     else
         checks_failed=$((checks_failed + 1))
-        printf 'failed: %s\n%s\n' "$name" "$output"
+        printf 'failed: %s\n' "$name"
+        cat "$output"
     fi
+    rm "$output"
 }
 
 counts() {
