@@ -74,3 +74,10 @@ void end_run_on_assertion(const char* condition, const char* file, unsigned line
     text = fmt::format("{}:{}: {}: assertion failed: {}", file, line, function, condition);
     verbcast::sync::model::fail(text.c_str());
 }
+
+#ifdef __SANITIZE_ADDRESS__
+// AddressSanitizer calls it before it ends the process.
+extern "C" void print_schedule_on_asan_error() __asm__("__asan_on_error");
+
+void print_schedule_on_asan_error() { verbcast::explorer::print_schedule(); }
+#endif

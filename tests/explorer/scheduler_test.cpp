@@ -101,8 +101,8 @@ explorer::scenario sell_last_ticket(bool act_under_the_lock_of_the_check) {
     };
 }
 
-// A handler that posts itself once more, and a flag that tells it not to.
-explorer::scenario post_handlers(bool keep_alive) {
+// Handlers that keep what they use, or do not.
+[[maybe_unused]] explorer::scenario post_handlers(bool keep_alive) {
     return [=](scheduler& run) {
         struct counted {
             sync::mutex mutex{lock_rank::queue};
@@ -154,12 +154,6 @@ TEST_CASE("the explorer finds an act after the lock of its check was given back"
     const auto scenario = sell_last_ticket(false);
     check_found(explorer::explore("check_then_act", bound, scenario), "sold twice", scenario);
     check_passed(explorer::explore("check_and_act", bound, sell_last_ticket(true)));
-}
-
-TEST_CASE("the explorer finds a mutex that is freed under the threads that use it", "[explorer]") {
-    const auto scenario = post_handlers(false);
-    check_found(explorer::explore("freed_early", bound, scenario), "destroyed", scenario);
-    check_passed(explorer::explore("kept_alive", bound, post_handlers(true)));
 }
 
 TEST_CASE("the explorer makes a failed assertion the failure of its schedule", "[explorer]") {
@@ -287,7 +281,14 @@ TEST_CASE("a scenario that does not do the same twice is a failure", "[explorer]
     CHECK_THAT(verdict.found->what, Catch::Contains("something else under the same choices"));
 }
 
+// AddressSanitizer ends the process over these before the explorer can see them.
 #ifndef __SANITIZE_ADDRESS__
+TEST_CASE("the explorer finds a mutex that is freed under the threads that use it", "[explorer]") {
+    const auto scenario = post_handlers(false);
+    check_found(explorer::explore("freed_early", bound, scenario), "destroyed", scenario);
+    check_passed(explorer::explore("kept_alive", bound, post_handlers(true)));
+}
+
 TEST_CASE("memory that is written to after it was freed is found out", "[explorer]") {
     const auto verdict = explorer::explore("written_after_free", bound, [](scheduler&) {
         volatile int* volatile memory = new int[8];  // volatile: or the compiler sees through it

@@ -283,6 +283,26 @@ TEST_CASE("the last reader's end against stop()", "[explorer][stop]") {
     if (all) CHECK(reasons == std::set{stop_reason::kind::readers_ended, stop_reason::kind::user_stop});
 }
 
+TEST_CASE("a reader ends and is released while another goes on, against stop()", "[explorer][stop]") {
+    check_passed(explorer::explore("one_reader_ends_and_stop", {}, [](scheduler& run) {
+        const reader_plan late{.batches = {{small_heap(1)}}, .ends = true, .ignored_after_stop = 5};
+        bench bench(run, {&late, &two_batches});
+        bench.stop_from_outside();
+        bench.check_account(5);
+        bench.destroy();
+        for (const reader_log& log : bench.logs) run.check(log.released == 1, "a reader was not released once");
+    }));
+}
+
+TEST_CASE("with stop_on_first_end one of two ends stops the stream", "[explorer][stop]") {
+    check_passed(explorer::explore("first_end", {}, [](scheduler& run) {
+        bench bench(run, {&ending, &two_batches, &ending}, {.stop_on_first_end = true});
+        bench.check_account();
+        run.check(bench.tested->reason().what == stop_reason::kind::readers_ended, "the stream has another reason");
+        bench.destroy();
+    }));
+}
+
 TEST_CASE("a sink that throws against stop()", "[explorer][stop]") {
     std::set<stop_reason::kind> reasons;
     const bool all = check_passed(explorer::explore("throw_and_stop", {}, [&](scheduler& run) {
@@ -311,6 +331,21 @@ TEST_CASE("add_reader() against stop()", "[explorer][stop]") {
         bench.destroy();
     }));
     if (all) CHECK(added == std::set{false, true});
+}
+
+TEST_CASE("a callback adds a reader against stop()", "[explorer][stop]") {
+    std::set<bool> added;
+    const bool all = check_passed(explorer::explore("add_from_callback_and_stop", {}, [&](scheduler& run) {
+        bench bench(run, {&one_heap});
+        bench.calls.on_heap = [&] {
+            if (bench.logs.size() == 1) added.insert(bench.add(one_batch));
+        };
+        bench.calls.on_stopped = [&] { run.check(!bench.add(one_batch), "a reader was added to a stream that ends"); };
+        bench.stop_from_outside();
+        bench.check_account();
+        bench.destroy();
+    }));
+    if (all) CHECK(added == std::set{true});
 }
 
 TEST_CASE("an explicit start() against stop()", "[explorer][stop]") {
