@@ -19,15 +19,13 @@ namespace {
 constexpr std::size_t buffers_joined = 8;
 constexpr std::size_t buffers_plain = 64;
 constexpr std::size_t joined_bytes_max = 65536;
-/// Between the ends of buffers: without it the beginnings of all of them would fall into one set of the cache.
-constexpr std::size_t stagger_bytes = 192;
 
 }  // namespace
 
 receive_buffers::receive_buffers(std::size_t packet_bytes_max, bool gro)
     : buffer_bytes_(gro ? joined_bytes_max : packet_bytes_max), packet_bytes_max_(packet_bytes_max) {
     const std::size_t count = gro ? buffers_joined : buffers_plain;
-    const std::size_t stride = (buffer_bytes_ + 63) / 64 * 64 + stagger_bytes;
+    const std::size_t stride = (buffer_bytes_ + 63) / 64 * 64;
     memory_ = std::make_unique_for_overwrite<std::byte[]>(count * stride);
     slices_.resize(count);
     controls_.resize(count);
