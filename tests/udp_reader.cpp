@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <map>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <boost/asio/io_context.hpp>
@@ -19,6 +21,7 @@
 #include <verbcast/readers.hpp>
 #include <verbcast/ring_stream.hpp>
 #include <verbcast/stream.hpp>
+#include <verbcast/thread_pool.hpp>
 
 #include "src/udp_reader.hpp"
 #include "support/datagram_sender.hpp"
@@ -110,6 +113,14 @@ std::string refusal(const udp_reader_config& config) {
         return error.what();
     }
     return "opened";
+}
+
+/// The groups of tests that are joined.
+std::vector<std::string> test_groups() {
+    std::vector<std::string> found;
+    for (const std::string& each : joined_groups())
+        if (each.find(" 239.1.1.") != std::string::npos) found.push_back(each);
+    return found;
 }
 
 /// This process's sockets that are bound to the port.
@@ -423,14 +434,10 @@ TEST_CASE("the kernel's drops while a stopped reader waits for its release are t
 
 TEST_CASE("groups are left when the reader is released", "[udp_reader]") {
     enter_network_namespace();
-    const auto joined = [] {
-        const std::vector<std::string> all = joined_groups();
-        return std::find(all.begin(), all.end(), "lo 239.1.1.1") != all.end();
-    };
     receiver bench(from("239.1.1.1:7148", "lo"));
-    CHECK(joined());
+    CHECK(test_groups() == std::vector<std::string>{"lo 239.1.1.1"});
     bench.stop_and_release();
-    CHECK_FALSE(joined());
+    CHECK(test_groups().empty());
 }
 
 TEST_CASE("a stop item ends the stream", "[udp_reader]") {
@@ -505,6 +512,32 @@ TEST_CASE("a group that floods leaves the others their turn", "[udp_reader]") {
     datagram_sender({.address = "127.0.0.1", .port = 7149}).send(heap_packet(5000));
     REQUIRE(bench.run_until([&] { return bench.group("127.0.0.1:7149").accepted == 1; }));
     CHECK(bench.group("127.0.0.1:7148").accepted < 400);
+}
+
+TEST_CASE("a stream can be destroyed under full traffic, at any instant", "[udp_reader]") {
+    enter_network_namespace();
+    std::atomic<bool> done{false};
+    // The namespace is that of the thread it was entered on, and of those it starts.
+    std::thread traffic([&] {
+        datagram_sender one({.address = "239.1.1.1", .interface = "lo"});
+        datagram_sender two({.address = "239.1.1.2", .interface = "lo"});
+        for (std::uint64_t cnt = 1; !done; ++cnt) {
+            one.send(heap_packet(cnt));
+            two.send(heap_packet(cnt));
+        }
+    });
+    const thread_pool pool({.threads = 2});
+    for (std::size_t cycle = 0; cycle < 60; ++cycle) {
+        std::atomic<std::size_t> heaps{0};
+        stream receiving(pool, [&](const heap_ref&) { ++heaps; });
+        receiving.add_reader({.groups = {{"239.1.1.1", 7148, {}}, {"239.1.1.2", 7148, {}}}, .interface = "lo"});
+        const auto deadline = steady_clock::now() + patience;
+        while (heaps < cycle && steady_clock::now() < deadline) std::this_thread::yield();
+        if (cycle % 2 == 0) receiving.stop();
+    }
+    done = true;
+    traffic.join();
+    CHECK(test_groups().empty());
 }
 
 TEST_CASE("an error of a socket ends the reader with call, object and reason", "[udp_reader]") {
