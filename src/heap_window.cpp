@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "src/heap_window.hpp"
 
+#include <span>
 #include <utility>
 
 namespace verbcast {
@@ -21,14 +22,20 @@ heap_window::outcome heap_window::add(const packet& offered, arrival_time arriva
         return add_to(*recent_, offered, arrival, clock);
     const std::size_t index = substream_of_(offered.heap_cnt);
     if (!whole)
-        if (live_heap* const existing = find(index * window_, offered.heap_cnt))
+        if (live_heap* const existing = find(index, offered.heap_cnt))
             return add_to(*existing, offered, arrival, clock);
     return start(index, offered, arrival, clock);
 }
 
-live_heap* heap_window::find(std::size_t first_place, std::uint64_t cnt) noexcept {
-    for (std::size_t i = first_place; i < first_place + window_; ++i)
-        if (places_[i]->cnt() == cnt && !places_[i]->empty()) return places_[i].get();
+/// The newest first: a packet that is a whole heap but for an item address beyond its end stands beside another of its
+/// cnt.
+live_heap* heap_window::find(std::size_t index, std::uint64_t cnt) noexcept {
+    const std::span<const std::unique_ptr<live_heap>> places(&places_[index * window_], window_);
+    const std::size_t oldest = substreams_[index].next;
+    for (std::size_t i = oldest; i-- > 0;)
+        if (places[i]->cnt() == cnt && !places[i]->empty()) return places[i].get();
+    for (std::size_t i = window_; i-- > oldest;)
+        if (places[i]->cnt() == cnt && !places[i]->empty()) return places[i].get();
     return nullptr;
 }
 

@@ -49,7 +49,7 @@ private:
         std::size_t next = 0;  // the place the next new heap takes
     };
 
-    live_heap* find(std::size_t first_place, std::uint64_t cnt) noexcept;
+    live_heap* find(std::size_t index, std::uint64_t cnt) noexcept;
     outcome add_to(live_heap& existing, const packet& offered, arrival_time arrival, clock_source clock);
     outcome start(std::size_t index, const packet& offered, arrival_time arrival, clock_source clock);
 

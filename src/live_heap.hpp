@@ -84,6 +84,9 @@ public:
     /// All of it is there: see heap_status::complete.
     bool complete() const noexcept { return received_bytes_ == length_ && claimed_bytes_ <= length_; }
     heap_status status() const noexcept;
+    /// An item address, or a payload of a packet without HEAP_LENGTH, lies beyond its end: no packet that says this
+    /// length is taken any more.
+    bool exceeds_length() const noexcept { return claimed_bytes_ > length_; }
 
     /// Hands the heap over and leaves the place empty.
     heap_ref finish();
@@ -91,7 +94,7 @@ public:
 
     /// When its last packet came, on the clock of the stream's timers.
     std::int64_t last_active_ticks = 0;
-    /// header_memo::id() of a header that was taken; 0 for none.
+    /// header_memo::id() of the header that was taken last, if packets with it are still taken; else 0.
     std::uint64_t header_id = 0;
 
 private:

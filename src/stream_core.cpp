@@ -133,7 +133,7 @@ void stream_core::offer(const packet& offered, std::uint32_t group, arrival_time
         return;
     }
     live_heap& heap = *outcome.place;
-    heap.header_id = header_id;
+    heap.header_id = heap.exceeds_length() ? 0 : header_id;
     count_accepted(heap, offered, group);
     if (outcome.started) hand_on_evicted();
     place_payload(offered, heap.destination(offered));

@@ -131,7 +131,7 @@ TEST_CASE("memory follows what came, not what is claimed", "[hostile]") {
     const std::uint64_t before = resident_bytes();
     stream_bench bench{{.heaps_live_max = 64}};
     bench.feed(encoded);
-    CHECK(resident_bytes() - before < 200_MiB);
+    CHECK(resident_bytes() - before < 200_MiB * static_cast<std::uint64_t>(time_factor));  // sanitizers shadow it
     CHECK(bench.stats().account.delivered_incomplete + bench.stats().account.live == 10'000);
 }
 

@@ -139,6 +139,14 @@ TEST_CASE("a HEAP_LENGTH that is less than what was seen is rejected", "[stream]
     CHECK(bench.rejected(reject_reason::length_too_small) == 1);
 }
 
+TEST_CASE("behind an item address beyond HEAP_LENGTH, packets that say this length are rejected", "[stream]") {
+    stream_bench bench;
+    std::vector<wire_packet> parts{part(1, 0, 3), part(1, 1, 3), part(1, 2, 3)};
+    for (wire_packet& each : parts) each.items = {addressed(0x1000, 1000)};
+    bench.feed(parts);
+    CHECK(bench.rejected(reject_reason::length_too_small) == 2);
+}
+
 TEST_CASE("a heap keeps to one width of addresses", "[stream]") {
     stream_bench bench;
     wire_packet other = part(1, 1, 2);
