@@ -25,7 +25,10 @@ fs::path default_parent() {
 void make_private(const fs::path& parent) {
     if (::mkdir(parent.c_str(), 0700) != 0 && errno != EEXIST) fail(parent);
     struct stat status {};
-    if (::lstat(parent.c_str(), &status) != 0) fail(parent);
+    while (::lstat(parent.c_str(), &status) != 0) {
+        // The last process in it may have taken it away just now.
+        if (errno != ENOENT || (::mkdir(parent.c_str(), 0700) != 0 && errno != EEXIST)) fail(parent);
+    }
     // In /tmp anybody could have made it first.
     if (!S_ISDIR(status.st_mode) || status.st_uid != ::geteuid()) {
         errno = EACCES;
@@ -62,8 +65,12 @@ runtime_folder::runtime_folder(const std::string& parent_name) {
     // Between making the lock file and locking it, another process may have taken it for a stale one.
     do {
         lock_ = descriptor(::open(lock_path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+        if (!lock_ && errno == ENOENT) {  // the last process took the parent with it
+            make_private(parent);
+            continue;
+        }
         if (!lock_ || ::flock(lock_.get(), LOCK_EX) != 0) fail(lock_path_);
-    } while (!still_there(lock_));
+    } while (!lock_ || !still_there(lock_));
     std::error_code ignored;
     fs::remove_all(path_, ignored);  // of a process that had the same number
     if (::mkdir(path_.c_str(), 0700) != 0) fail(path_);
