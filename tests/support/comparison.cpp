@@ -99,8 +99,43 @@ std::string difference(const reference::heap& expected, const heap& delivered) {
     for (std::size_t i = 0; i < std::min(expected.ranges.size(), delivered.ranges().size()); ++i) {
         found.compare("a range's first", expected.ranges[i].first, delivered.ranges()[i].first);
         found.compare("a range's end", expected.ranges[i].second, delivered.ranges()[i].end);
+        if (!found.first().empty()) break;
+        const auto bytes = delivered.payload().subspan(expected.ranges[i].first, expected.range_bytes[i].size());
+        found.compare("a range's bytes", expected.range_bytes[i], to_octets(bytes));
     }
     compare_items(found, expected.items, delivered.items());
+    return found.first();
+}
+
+std::string difference(const reference::stream& expected, const stream_stats& counted) {
+    std::uint64_t complete = 0;
+    std::uint64_t incomplete = 0;
+    for (const reference::heap& each : expected.delivered)
+        (each.status == "incomplete" ? incomplete : complete) += each.packets;
+    const packet_account& account = counted.account;
+    differences found;
+    found.compare("received", expected.received, account.received);
+    for (std::size_t i = 0; i < reject_reason_count; ++i) {
+        const auto reason = static_cast<reject_reason>(i);
+        const auto known = expected.rejected.find(std::string(name(reason)));
+        const std::uint64_t count = known == expected.rejected.end() ? 0 : known->second;
+        found.compare(name(reason).data(), count, account.rejected[reason]);
+    }
+    found.compare("ignored: empty", expected.ignored_empty, account.ignored[ignore_reason::empty]);
+    found.compare("ignored: after_stop", expected.ignored_after_stop, account.ignored[ignore_reason::after_stop]);
+    found.compare("ignored", expected.ignored_empty + expected.ignored_after_stop, account.ignored.total());
+    found.compare("stop_heap", expected.stop_heap_packets, account.stop_heap);
+    found.compare("live", expected.live_packets(), account.live);
+    found.compare("delivered_complete", complete, account.delivered_complete);
+    found.compare("delivered_incomplete", incomplete, account.delivered_incomplete);
+    found.compare<std::uint64_t>("dropped_user_stop", expected.dropped_packets, account.dropped_user_stop);
+    found.compare<std::uint64_t>("balanced", true, account.balanced());
+    found.compare<std::uint64_t>("heaps", expected.delivered.size(), counted.heaps);
+    found.compare("packets", expected.decoded, counted.packets);
+    found.compare("bytes", expected.payload_bytes, counted.bytes);
+    found.compare("incomplete_heaps_evicted", expected.evicted_heaps, counted.incomplete_heaps_evicted);
+    found.compare("incomplete_heaps_flushed", expected.flushed_heaps, counted.incomplete_heaps_flushed);
+    found.compare("single_packet_heaps", expected.single_packet_heaps, counted.single_packet_heaps);
     return found.first();
 }
 

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include <verbcast/account.hpp>
 #include <verbcast/descriptor.hpp>
 #include <verbcast/heap.hpp>
 #include <verbcast/packet.hpp>
@@ -21,6 +22,8 @@ reference::octets to_octets(std::span<const std::byte> bytes);
 
 std::string difference(const reference::packet& expected, std::optional<reject_reason> refused, const packet& decoded);
 std::string difference(const reference::heap& expected, const heap& delivered);
+/// Of a stream whose heaps go to a sink, incomplete ones too.
+std::string difference(const reference::stream& expected, const stream_stats& counted);
 std::string difference(const std::vector<reference::descriptor>& expected, const std::vector<descriptor>& decoded);
 
 }  // namespace verbcast::test

@@ -196,21 +196,26 @@ heap live_heap::finish() const {
              .heap_length = heap_length_,
              .received = received_.size(),
              .ranges = {},
+             .range_bytes = {},
              .items = items(),
              .packets = packets_};
-    for (const range& each : ranges_)
-        if (each.first < each.second) out.ranges.push_back(each);
+    for (const range& each : ranges_) {
+        if (each.first == each.second) continue;
+        out.ranges.push_back(each);
+        out.range_bytes.emplace_back();
+        for (std::uint64_t at = each.first; at < each.second; ++at) out.range_bytes.back().push_back(received_.at(at));
+    }
     return out;
 }
 
 void stream::add_datagram(const octets& datagram) {
     ++received;
-    if (datagram.empty()) {
-        ++ignored_empty;
-        return;
-    }
     if (stopping_) {
         ++ignored_after_stop;
+        return;
+    }
+    if (datagram.empty()) {
+        ++ignored_empty;
         return;
     }
     take(decode_datagram(datagram));
@@ -239,6 +244,7 @@ std::optional<live_heap>* stream::look_up(substream& in, const packet& next) {
 
 void stream::take(const packet& next) {
     if (!next.refused.empty()) return count_rejected(next.refused);
+    ++decoded;
     substream& in = substream_of(next.heap_cnt);
     std::optional<live_heap>* place = look_up(in, next);
     const std::string why = (place ? **place : live_heap(next)).objection(next, rules_);
@@ -254,6 +260,8 @@ void stream::take(const packet& next) {
         place = &in.places.back();
     }
     (*place)->add(next);
+    payload_bytes += next.payload.size();
+    if (whole_heap(next)) ++single_packet_heaps;
     if (rules_.stop_on_stop_item && stops(next)) stopping_ = true;
     finish_if_complete(*place, next);
 }
@@ -277,6 +285,17 @@ void stream::flush() {
         for (std::optional<live_heap>& place : each.places) {
             if (!place) continue;
             delivered.push_back(place->finish());
+            ++flushed_heaps;
+            place.reset();
+        }
+    }
+}
+
+void stream::drop() {
+    for (auto& [index, each] : substreams_) {
+        for (std::optional<live_heap>& place : each.places) {
+            if (!place) continue;
+            dropped_packets += place->packets();
             ++flushed_heaps;
             place.reset();
         }

@@ -55,6 +55,7 @@ struct heap {
     std::optional<std::uint64_t> heap_length;
     std::uint64_t received = 0;
     std::vector<std::pair<std::uint64_t, std::uint64_t>> ranges;
+    std::vector<octets> range_bytes;
     std::vector<item> items;
     std::uint64_t packets = 0;
     friend bool operator==(const heap&, const heap&) = default;
@@ -119,6 +120,8 @@ public:
     void end_batch();
     /// Delivers what is live: substream by substream, oldest first.
     void flush();
+    /// A user's stop: drops what is live.
+    void drop();
 
     bool stopping() const { return stopping_; }
     std::uint64_t live_packets() const;
@@ -126,11 +129,15 @@ public:
     std::vector<heap> delivered;
     std::map<std::string, std::uint64_t> rejected;
     std::uint64_t received = 0;
+    std::uint64_t decoded = 0;
     std::uint64_t ignored_empty = 0;
     std::uint64_t ignored_after_stop = 0;
     std::uint64_t stop_heap_packets = 0;
+    std::uint64_t dropped_packets = 0;
     std::uint64_t evicted_heaps = 0;
     std::uint64_t flushed_heaps = 0;
+    std::uint64_t single_packet_heaps = 0;
+    std::uint64_t payload_bytes = 0;  // of accepted packets
 
 private:
     /// One place in a window: a live heap, or none.
