@@ -46,7 +46,8 @@ public:
         loop_.run(stream_.source());
         screen_.clear();
         stream_.stop();
-        stream_.wait_released(std::chrono::steady_clock::now() + 10s);
+        if (!stream_.wait_released(std::chrono::steady_clock::now() + 10s))
+            say("the file was not closed within 10 s: the account may lack packets");
         return report();
     }
 
@@ -162,7 +163,7 @@ command inspect_command() {
         .name = "inspect",
         .summary = "Show the heaps in a capture file.",
         .description = description,
-        .positionals = {{.name = "FILE", .help = "A capture, as tcpdump -w writes it.", .set = set_file}},
+        .positionals = {{.name = "FILE", .help = "A capture, as tcpdump -w writes it; not a pipe.", .set = set_file}},
         .sections = {{"What is shown",
                       {{.name = "--json",
                         .help = "One JSON object a heap, each on a line of its own.",

@@ -30,6 +30,17 @@ std::vector<std::string> names_in(const std::filesystem::path& folder) {
     return names;
 }
 
+std::vector<std::string> interface_names() {
+    struct name_list_end {
+        void operator()(struct if_nameindex* list) const noexcept { ::if_freenameindex(list); }
+    };
+    const std::unique_ptr<struct if_nameindex, name_list_end> list(::if_nameindex());
+    std::vector<std::string> names;
+    for (const struct if_nameindex* each = list.get(); each != nullptr && each->if_name != nullptr; ++each)
+        names.emplace_back(each->if_name);
+    return names;
+}
+
 bool is_file_name(const std::string& text) {
     return !text.empty() && text != "." && text != ".." && text.find('/') == std::string::npos;
 }
@@ -69,10 +80,10 @@ std::string interface_with_address(const std::string& address) {
 }  // namespace
 
 std::string find_interface(const std::string& text, const std::string& sysfs) {
+    // Not from sysfs, which may show another network namespace than ours.
+    if (::if_nametoindex(text.c_str()) != 0) return text;
     const std::filesystem::path root(sysfs);
     if (is_file_name(text)) {
-        std::error_code error;
-        if (std::filesystem::exists(root / "class" / "net" / text, error)) return text;
         const std::filesystem::path device = root / "class" / "infiniband" / text;
         const std::vector<std::string> owned = interfaces_of_device(device);
         if (owned.size() == 1) return owned.front();
@@ -83,7 +94,7 @@ std::string find_interface(const std::string& text, const std::string& sysfs) {
     if (std::string found = interface_with_address(text); !found.empty()) return found;
     throw std::runtime_error(
         fmt::format("--interface {}: this host has no such interface, RDMA device or address; its interfaces: {}", text,
-                    fmt::join(names_in(root / "class" / "net"), ", ")));
+                    fmt::join(interface_names(), ", ")));
 }
 
 }  // namespace verbcast::tools

@@ -86,19 +86,21 @@ std::chrono::nanoseconds parse_seconds(std::string_view text) {
     return rounded;
 }
 
-std::vector<int> parse_cores(std::string_view text) {
-    constexpr int core_max = 8191;  // CPU_SETSIZE of the largest kernels
+std::vector<int> parse_cores(std::string_view text, int count) {
     std::vector<int> cores;
     std::string_view rest = text;
-    const auto fail = [&] { return usage_error(fmt::format("\"{}\" is no list of cores, such as 0,2-3", text)); };
+    const auto fail = [&] {
+        return usage_error(
+            fmt::format("\"{}\" is no list of cores, such as 0,2-3; this machine has 0 to {}", text, count - 1));
+    };
     while (true) {
         const auto first = take_number<int>(rest, 10);
-        if (!first || *first > core_max) throw fail();
+        if (!first || *first >= count) throw fail();
         int last = *first;
         if (rest.starts_with('-')) {
             rest.remove_prefix(1);
             const auto end = take_number<int>(rest, 10);
-            if (!end || *end < *first || *end > core_max) throw fail();
+            if (!end || *end < *first || *end >= count) throw fail();
             last = *end;
         }
         for (int core = *first; core <= last; ++core) cores.push_back(core);

@@ -23,8 +23,8 @@ std::uint64_t parse_bytes(std::string_view text, std::uint64_t least, std::uint6
 double parse_number(std::string_view text, double least, double most);
 /// Seconds above 0, with decimals.
 std::chrono::nanoseconds parse_seconds(std::string_view text);
-/// CPU numbers and ranges of them: "0,2-3".
-std::vector<int> parse_cores(std::string_view text);
+/// Numbers of cores and ranges of them: "0,2-3", below `count`.
+std::vector<int> parse_cores(std::string_view text, int count);
 
 // Setters. `target` must outlive them.
 

@@ -2,7 +2,7 @@
 #include <memory>
 #include <utility>
 
-#include <verbcast/group.hpp>
+#include <unistd.h>
 
 #include "commands.hpp"
 #include "option_values.hpp"
@@ -11,6 +11,8 @@
 
 namespace verbcast::tools {
 namespace {
+
+int core_count() { return static_cast<int>(::sysconf(_SC_NPROCESSORS_CONF)); }
 
 option_section where_options(recv_options& target) {
     return {
@@ -53,7 +55,7 @@ option_section where_options(recv_options& target) {
              .value = "LIST",
              .help =
                  "Cores for these threads, such as 2 or 0,2-3: best on the NIC's NUMA node, away from its interrupts.",
-             .set = [&target](const std::string& text) { target.threads.cores = parse_cores(text); },
+             .set = [&target](const std::string& text) { target.threads.cores = parse_cores(text, core_count()); },
              .field = "cores"},
         },
     };

@@ -72,7 +72,8 @@ int recv_session::run() {
     const auto ended = rate_meter::clock::now();
     screen_.clear();
     stream_.stop();
-    stream_.wait_released(ended + 10s);
+    if (!stream_.wait_released(ended + 10s))
+        say("the groups were not left within 10 s: the account may lack late packets");
     return report();
 }
 

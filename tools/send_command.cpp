@@ -22,7 +22,8 @@ option_section heap_shape_options(send_options& target) {
             {.name = "--packet",
              .value = "BYTES",
              .help =
-                 "UDP payload of a packet, SPEAD header included (default 1472, which fits Ethernet's 1500; 8972 with "
+                 "UDP payload of a packet, SPEAD header included (default 1472, or 1448 with IPv6, which fit "
+                 "Ethernet's 1500; 8968 with "
                  "jumbo frames of 9000). Packets are multiples of 8 bytes, so 9172 sends 9168. Larger costs less of "
                  "both hosts.",
              .set = into_bytes(target.packet_bytes, packet_bytes_min, packet_bytes_max)},

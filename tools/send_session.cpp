@@ -56,6 +56,12 @@ packet_sender_config send_session::sender_config() const {
     };
 }
 
+std::size_t send_session::packet_bytes() const noexcept {
+    const auto is_ipv6 = [](const std::string& group) { return group.find('[') != std::string::npos; };
+    const bool ipv6 = std::any_of(options_.groups.begin(), options_.groups.end(), is_ipv6);
+    return options_.packet_bytes.value_or(ipv6 ? 1448 : 1472) / 8 * 8;  // as they are sent
+}
+
 std::uint64_t send_session::burst_bytes() const noexcept {
     if (options_.burst_bytes) return *options_.burst_bytes;
     if (options_.gbps <= 0) return static_cast<std::uint64_t>(burst_bytes_max);
@@ -78,11 +84,11 @@ void send_session::announce() {
         say(fmt::format("heaps of flavour {} have no room for descriptors: none are sent", options_.kind.name()));
     for (std::size_t i = 0; i < options_.groups.size(); ++i) {
         const auto whole = sender_.unfragmented_bytes_max(i);
-        if (!whole || options_.packet_bytes <= *whole) continue;
+        if (!whole || packet_bytes() <= *whole) continue;
         say(fmt::format(
             "{}: packets of {} bytes are cut into fragments, since the interface takes {}; receivers that read a "
             "NIC's queues ignore fragments",
-            options_.groups[i], options_.packet_bytes, *whole));
+            options_.groups[i], packet_bytes(), *whole));
     }
 }
 
@@ -135,7 +141,7 @@ send_session::heap_under_way send_session::make_heap() {
     outgoing_heap made = factory_.make(index, *storage);
     return {.group = factory_.group_of(index),
             .storage = std::move(storage),
-            .encoder = heap_encoder(options_.kind, options_.packet_bytes, std::move(made))};
+            .encoder = heap_encoder(options_.kind, packet_bytes(), std::move(made))};
 }
 
 void send_session::send_burst() {
@@ -158,7 +164,7 @@ void send_session::send_stop_heaps() {
         if (sent > 0 || options_.groups.size() > 1)
             sleep_until(clock::now() + stop_gap, [this] { return signal_.received(); });
         for (std::size_t group = 0; group < options_.groups.size(); ++group) {
-            heap_encoder encoder(options_.kind, options_.packet_bytes, stop_heap(options_.kind, cnt));
+            heap_encoder encoder(options_.kind, packet_bytes(), stop_heap(options_.kind, cnt));
             encoder.next(packet_);
             sender_.add(group, packet_);
             sender_.flush();

@@ -32,7 +32,7 @@ struct send_options {
 
     flavour kind;
     std::uint64_t heap_bytes = 1 << 20;
-    std::size_t packet_bytes = 1472;
+    std::optional<std::size_t> packet_bytes;  ///< unset: what fits into 1500 bytes with the headers of UDP and IP
     std::uint64_t interleave = 1;
 
     double gbps = 1;  ///< 0: as fast as it goes
@@ -64,6 +64,7 @@ private:
     };
 
     packet_sender_config sender_config() const;
+    std::size_t packet_bytes() const noexcept;
     std::uint64_t burst_bytes() const noexcept;
     void announce();
     void send_heaps();

@@ -97,6 +97,10 @@ public:
         const std::string indented = std::string(static_cast<std::size_t>(2 * depth), ' ') + std::string(label);
         text_ += fmt::format("{:<30}{:>{}}{}{}\n", indented, count, width_, note.empty() ? "" : "  ", note);
     }
+    /// A term that may be counted by nobody, which is not the same as zero.
+    void add_if_counted(std::string_view label, std::optional<std::uint64_t> count, std::string_view note) {
+        add_always(0, label, count ? grouped(*count) : "-", count ? note : "not counted");
+    }
     template <class Reason, std::size_t Count>
     void add_reasons(std::string_view label, const reason_counts<Reason, Count>& counts) {
         add(1, label, counts.total());
@@ -155,10 +159,10 @@ std::string account_text(const stream_stats& stats) {
     table.add(1, "in heaps not yet taken", account.in_ring);
     table.add_reasons("rejected", account.rejected);
     table.add_reasons("ignored", account.ignored);
-    table.add_always(0, "lost by the kernel", stats.lost.kernel_buffers ? grouped(*stats.lost.kernel_buffers) : "-",
-                     stats.lost.kernel_buffers ? "buffers" : "not counted");
-    table.add_always(0, "lost by the NIC", stats.lost.nic ? grouped(*stats.lost.nic) : "-",
-                     stats.lost.nic ? "frames" : "not counted");
+    table.add_if_counted("lost by the kernel", stats.lost.kernel_buffers,
+                         stats.lost.kernel_buffers.value_or(0) == 0 ? "buffers"
+                                                                    : "buffers; with GRO each may be many packets");
+    table.add_if_counted("lost by the NIC", stats.lost.nic, "frames");
     table.add_always(0, "heaps", grouped(stats.heaps));
     table.add(1, "incomplete: overtaken", stats.incomplete_heaps_evicted, "newer heaps took their place");
     table.add(1, "incomplete: at the end", stats.incomplete_heaps_flushed, "the stream ended in them");

@@ -63,7 +63,7 @@ class Usage(CommandTest):
                 "--when-full": ["block", ""],
                 "--reader": ["tcp"],
                 "--ring": ["0"],
-                "--cores": ["a", "3-1", "1,,2"],
+                "--cores": ["a", "3-1", "1,,2", "9999"],
                 "--threads": ["0"],
                 "--buffer": ["0", "lots"],
                 "--heap-age": ["0"],

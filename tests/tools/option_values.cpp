@@ -54,11 +54,11 @@ TEST_CASE("seconds are above zero and may have decimals") {
 }
 
 TEST_CASE("cores are numbers and ranges") {
-    CHECK(parse_cores("2") == std::vector{2});
-    CHECK(parse_cores("0,2-4,7") == std::vector{0, 2, 3, 4, 7});
-    for (const char* const bad : {"", ",", "1,", "4-2", "a", "1-", "-1", "1--2", "99999", "0-99999999"}) {
+    CHECK(parse_cores("2", 8) == std::vector{2});
+    CHECK(parse_cores("0,2-4,7", 8) == std::vector{0, 2, 3, 4, 7});
+    for (const char* const bad : {"", ",", "1,", "4-2", "a", "1-", "-1", "1--2", "8", "7-8", "99999999999"}) {
         CAPTURE(bad);
-        CHECK_THROWS_AS(parse_cores(bad), usage_error);
+        CHECK_THROWS_AS(parse_cores(bad, 8), usage_error);
     }
 }
 
