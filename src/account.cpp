@@ -13,9 +13,10 @@ constexpr std::array<std::string_view, reject_reason_count> reject_names = {
 static_assert(static_cast<std::size_t>(reject_reason::too_many_ranges) + 1 == reject_reason_count);
 
 constexpr std::array<std::string_view, ignore_reason_count> ignore_names = {
-    "empty", "after_stop", "frame_cut", "not_ip", "not_udp", "fragment", "bad_frame", "not_ours", "bad_checksum",
+    "empty",    "after_stop", "frame_cut", "not_ip",       "not_udp",
+    "fragment", "bad_frame",  "not_ours",  "bad_checksum", "too_long",
 };
-static_assert(static_cast<std::size_t>(ignore_reason::bad_checksum) + 1 == ignore_reason_count);
+static_assert(static_cast<std::size_t>(ignore_reason::too_long) + 1 == ignore_reason_count);
 
 }  // namespace
 

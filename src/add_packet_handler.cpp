@@ -55,6 +55,13 @@ void stream_base::add_packet_handler::add_kernel_drops(std::uint32_t group, std:
     core_->add_kernel_drops(group, buffers);
 }
 
+void stream_base::add_packet_handler::add_nic_drops(std::uint32_t group, std::uint64_t frames) noexcept {
+    core_->add_nic_drops(group, frames);
+}
+
+void stream_base::add_packet_handler::set_port(const port_stats& now) { core_->set_port(now); }
+void stream_base::add_packet_handler::count_revival() noexcept { core_->count_revival(); }
+
 void stream_base::add_packet_handler::end_reader(const reader& ended, stop_reason why) {
     core_->end_reader(ended, std::move(why));
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cassert>
 #include <mutex>
+#include <new>
 #include <optional>
 #include <string>
 
@@ -24,6 +25,7 @@ void copy_totals(const stream_stats& from, stream_stats& to) noexcept {
     to.heaps_start_missing = from.heaps_start_missing;
     to.heaps_dropped_ring_full = from.heaps_dropped_ring_full;
     to.batches = from.batches;
+    to.queues_revived = from.queues_revived;
 }
 
 void copy_counts(const group_stats& from, group_stats& to) noexcept {
@@ -32,7 +34,25 @@ void copy_counts(const group_stats& from, group_stats& to) noexcept {
     to.rejected = from.rejected;
     to.accepted = from.accepted;
     to.kernel_buffers_dropped = from.kernel_buffers_dropped;
+    to.nic_frames_dropped = from.nic_frames_dropped;
     to.idle_periods = from.idle_periods;
+}
+
+void add(std::optional<std::uint64_t>& sum, const std::optional<std::uint64_t>& more) noexcept {
+    if (more) sum = sum.value_or(0) + *more;
+}
+
+loss_counts lost_in(const stream_stats& stats) {
+    loss_counts lost;
+    for (const group_stats& group : stats.groups) {
+        add(lost.kernel_buffers, group.kernel_buffers_dropped);
+        add(lost.nic, group.nic_frames_dropped);
+    }
+    if (lost.nic) return lost;
+    for (const port_stats& port : stats.ports)
+        for (const port_stats::counter& each : port.counters)
+            if (each.name == "out_of_buffer") add(lost.nic, each.count);
+    return lost;
 }
 
 }  // namespace
@@ -97,6 +117,28 @@ void counters::add_kernel_drops(std::uint32_t group, std::uint64_t buffers) noex
     dropped = dropped.value_or(0) + buffers;
 }
 
+void counters::add_nic_drops(std::uint32_t group, std::uint64_t frames) noexcept {
+    touch(group);
+    std::optional<std::uint64_t>& dropped = work.groups[group].nic_frames_dropped;
+    dropped = dropped.value_or(0) + frames;
+}
+
+void counters::set_port(const port_stats& now) {
+    const std::lock_guard lock(mutex_);
+    put_port(now);
+}
+
+/// Under mutex_.
+void counters::put_port(const port_stats& now) {
+    std::vector<port_stats>& ports = published_.ports;
+    const auto known =
+        std::find_if(ports.begin(), ports.end(), [&now](const port_stats& each) { return each.name == now.name; });
+    if (known != ports.end())
+        *known = now;
+    else
+        ports.push_back(now);
+}
+
 void counters::merge_custom() noexcept {
     for (std::size_t i = 0; i < custom_batch_.size(); ++i) {
         std::uint64_t& total = published_.custom[i].value;
@@ -125,6 +167,12 @@ void counters::add_released(const reader::release_result& found) noexcept {
         assert(each.group < after_stop_.size());
         after_stop_[each.group].ignored += each.ignored_after_stop;
         after_stop_[each.group].kernel_drops += each.kernel_drops;
+        if (std::optional<std::uint64_t>& dropped = after_stop_[each.group].nic_drops; each.nic_drops)
+            dropped = dropped.value_or(0) + *each.nic_drops;
+    }
+    try {
+        if (found.port) put_port(*found.port);
+    } catch (const std::bad_alloc&) {  // what it counted before stays
     }
 }
 
@@ -137,6 +185,8 @@ void counters::add_after_stop(stream_stats& to) const {
             (*ignored)[ignore_reason::after_stop] += after_stop_[i].ignored;
         if (group.kernel_buffers_dropped || after_stop_[i].kernel_drops != 0)
             group.kernel_buffers_dropped = group.kernel_buffers_dropped.value_or(0) + after_stop_[i].kernel_drops;
+        if (after_stop_[i].nic_drops)
+            group.nic_frames_dropped = group.nic_frames_dropped.value_or(0) + *after_stop_[i].nic_drops;
     }
 }
 
@@ -157,9 +207,7 @@ stream_stats counters::snapshot(heap_outlet::pops popped) const {
     result.account.delivered_incomplete += incomplete;
     result.account.in_ring = ring_complete - complete + ring_incomplete - incomplete;
     if (result.groups.front().received == 0) result.groups.erase(result.groups.begin());
-    for (const group_stats& group : result.groups)
-        if (group.kernel_buffers_dropped)
-            result.lost.kernel_buffers = result.lost.kernel_buffers.value_or(0) + *group.kernel_buffers_dropped;
+    result.lost = lost_in(result);
     assert(result.account.balanced());
     return result;
 }

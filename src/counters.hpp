@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -32,6 +33,7 @@ public:
     void reject(std::uint32_t group, reject_reason reason) noexcept;
     void accept(std::uint32_t group) noexcept;
     void add_kernel_drops(std::uint32_t group, std::uint64_t buffers) noexcept;
+    void add_nic_drops(std::uint32_t group, std::uint64_t frames) noexcept;
     /// Calls `visit(const group_stats&, bool idle)` for each group that fell silent, or came to life again, since the
     /// last call, and counts the silences.
     template <class Visitor>
@@ -41,6 +43,8 @@ public:
 
     /// Under queue_mutex, at the end of a batch.
     void publish() noexcept;
+    /// Replaces what is known of a NIC's port. Any thread.
+    void set_port(const port_stats& now);
     /// What a reader found after it was stopped; the stream may go on. Any thread.
     void add_released(const reader::release_result& found) noexcept;
 
@@ -52,6 +56,7 @@ private:
     void touch(std::uint32_t group) noexcept;
     void merge_custom() noexcept;
     void add_after_stop(stream_stats& to) const;
+    void put_port(const port_stats& now);
 
     struct watched {
         std::uint64_t received = 0;  // at the last for_each_idle_change()
@@ -62,6 +67,7 @@ private:
     struct after_stop {
         std::uint64_t ignored = 0;
         std::uint64_t kernel_drops = 0;
+        std::optional<std::uint64_t> nic_drops;
     };
 
     std::vector<watched> watched_;  // by group

@@ -12,6 +12,7 @@
 
 #include <verbcast/error.hpp>
 
+#include "src/frame_reason.hpp"
 #include "src/sync.hpp"
 
 namespace verbcast {
@@ -19,19 +20,6 @@ namespace {
 
 /// Then other handlers have their turn.
 constexpr std::size_t batch_frames_max = 256;
-
-ignore_reason reason_of(verbs::frame_kind kind) noexcept {
-    switch (kind) {
-    case verbs::frame_kind::cut: return ignore_reason::frame_cut;
-    case verbs::frame_kind::not_ip: return ignore_reason::not_ip;
-    case verbs::frame_kind::not_udp: return ignore_reason::not_udp;
-    case verbs::frame_kind::fragment: return ignore_reason::fragment;
-    case verbs::frame_kind::bad_checksum: return ignore_reason::bad_checksum;
-    case verbs::frame_kind::udp:
-    case verbs::frame_kind::bad: break;
-    }
-    return ignore_reason::bad_frame;
-}
 
 }  // namespace
 

@@ -45,6 +45,9 @@ public:
     void park(boost::asio::io_context& executor, std::unique_ptr<parked_handler> parked);
     std::uint32_t add_group(std::string_view name);
     void add_kernel_drops(std::uint32_t group, std::uint64_t buffers) noexcept;
+    void add_nic_drops(std::uint32_t group, std::uint64_t frames) noexcept { counters_.add_nic_drops(group, frames); }
+    void set_port(const port_stats& now) { counters_.set_port(now); }
+    void count_revival() noexcept { ++counters_.work.queues_revived; }
     void end_reader(const reader& ended, stop_reason why);
     void fail(std::exception_ptr error) noexcept;
     void report(stream_event::kind what, std::string_view text);

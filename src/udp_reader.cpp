@@ -15,6 +15,7 @@
 #include <verbcast/error.hpp>
 #include <verbcast/stop_reason.hpp>
 
+#include "src/reader_checks.hpp"
 #include "verbs/ip_address.hpp"
 #include "verbs/os_error.hpp"
 
@@ -24,29 +25,6 @@ namespace {
 constexpr std::uint64_t buffer_bytes_limit = 1_GiB;
 constexpr std::size_t datagram_bytes_max = 65535;
 
-template <class Value>
-void check_range(std::string_view field, Value value, Value least, Value most) {
-    if (value < least || value > most)
-        throw config_error(field, fmt::format("{}", value), fmt::format("must be {} to {}", least, most));
-}
-
-/// Both would receive the same datagrams.
-bool overlap(const group& one, const group& other) {
-    return one.name() == other.name() && (!one.source || !other.source || *one.source == *other.source);
-}
-
-void check_groups(const std::vector<group>& groups) {
-    if (groups.empty()) throw config_error("groups", "none", "must be one group or more");
-    for (std::size_t i = 0; i < groups.size(); ++i) {
-        const std::string field = fmt::format("groups[{}]", i);
-        groups[i].validate(field);
-        for (std::size_t before = 0; before < i; ++before)
-            if (overlap(groups[before], groups[i]))
-                throw config_error(field, groups[i].name(),
-                                   fmt::format("must not be received twice: see groups[{}]", before));
-    }
-}
-
 void check_interface(const std::string& interface, const std::vector<group>& groups) {
     if (interface.size() >= IFNAMSIZ)
         throw config_error("interface", interface,
@@ -55,11 +33,6 @@ void check_interface(const std::string& interface, const std::vector<group>& gro
     for (const group& each : groups)
         if (verbs::ip_address::from_string(each.address)->needs_interface())
             throw config_error("interface", "\"\"", "must be named for the link-local address " + each.name());
-}
-
-std::string in_units(std::uint64_t bytes) {
-    if (bytes % 1_MiB == 0) return fmt::format("{} MiB", bytes / 1_MiB);
-    return bytes % 1_KiB == 0 ? fmt::format("{} KiB", bytes / 1_KiB) : fmt::format("{} bytes", bytes);
 }
 
 }  // namespace
@@ -80,8 +53,7 @@ udp_reader::udp_reader(boost::asio::io_context& context, const udp_reader_config
     : context_(context), config_(config), clock_(config.timestamps ? clock_source::kernel : clock_source::none) {}
 
 std::string udp_reader::description() const {
-    std::string text = "udp " + config_.groups.front().name();
-    if (config_.groups.size() > 1) text += fmt::format(" and {} more", config_.groups.size() - 1);
+    std::string text = groups_text("udp", config_.groups);
     if (!config_.interface.empty()) text += " on " + config_.interface;
     return text;
 }

@@ -26,6 +26,7 @@
 #include "src/udp_reader.hpp"
 #include "support/datagram_sender.hpp"
 #include "support/network_namespace.hpp"
+#include "support/stream_receiver.hpp"
 
 using namespace verbcast;
 using namespace verbcast::test;
@@ -36,66 +37,7 @@ namespace {
 
 constexpr auto patience = 20s;
 
-/// A heap that is one packet of `payload_bytes`.
-bytes heap_packet(std::uint64_t cnt, std::size_t payload_bytes = 64) {
-    return wire_packet{.heap_cnt = cnt,
-                       .heap_length = payload_bytes,
-                       .items = {addressed(0x1000, 0)},
-                       .payload = pattern(payload_bytes, cnt)}
-        .encode();
-}
-
-/// A stream whose handlers run on this thread, while run_until() waits.
-struct receiver {
-    explicit receiver(const udp_reader_config& config, const stream_config& options = {}) : receiver(options) {
-        receiving.add_reader(config);
-        start();
-    }
-    explicit receiver(stream_config options = {})
-        : receiving(
-              context,
-              [this](const heap_ref& heap) {
-                  cnts.push_back(heap->cnt());
-                  last = heap;
-              },
-              with_events(std::move(options))) {}
-
-    stream_config with_events(stream_config options) {
-        options.on_event = [this](const stream_event& event) { events.push_back(event.text); };
-        return options;
-    }
-    void start() {
-        REQUIRE(run_until([this] { return receiving.stats().batches > 0; }));
-    }
-    bool run_until(const std::function<bool()>& reached) {
-        const auto deadline = steady_clock::now() + patience;
-        while (!reached()) {
-            if (steady_clock::now() > deadline) return false;
-            context.restart();
-            context.run_one_until(deadline);
-        }
-        return true;
-    }
-    bool receives(std::size_t heaps) {
-        return run_until([&] { return cnts.size() >= heaps; });
-    }
-    void stop_and_release() {
-        receiving.stop();
-        REQUIRE(run_until([&] { return receiving.wait_released(steady_clock::now()); }));
-    }
-    group_stats group(const std::string& name) const {
-        for (const group_stats& each : receiving.stats().groups)
-            if (each.name == name) return each;
-        throw std::out_of_range("no group " + name);
-    }
-
-    boost::asio::io_context context;
-    std::vector<std::uint64_t> cnts;
-    heap_ref last;
-    std::vector<std::string> events;
-    stream receiving;
-};
-
+using receiver = stream_receiver<udp_reader_config>;
 using cnt_list = std::vector<std::uint64_t>;
 
 udp_reader_config from(const std::string& group_text, const std::string& interface = "") {
@@ -456,7 +398,7 @@ TEST_CASE("with the policy wait, a reader leaves in the kernel what the ring has
     boost::asio::io_context context;
     const auto work = boost::asio::make_work_guard(context);
     ring_stream ring(context, {.heaps = 2, .when_full = full_policy::wait});
-    ring.add_reader({.groups = {group::parse("127.0.0.1:7148"), group::parse("127.0.0.1:7149")}});
+    ring.add_reader(udp_reader_config{.groups = {group::parse("127.0.0.1:7148"), group::parse("127.0.0.1:7149")}});
     const auto run = [&] {
         context.restart();
         while (context.poll() != 0) context.restart();
@@ -530,7 +472,8 @@ TEST_CASE("a stream can be destroyed under full traffic, at any instant", "[udp_
     for (std::size_t cycle = 0; cycle < 60; ++cycle) {
         std::atomic<std::size_t> heaps{0};
         stream receiving(pool, [&](const heap_ref&) { ++heaps; });
-        receiving.add_reader({.groups = {{"239.1.1.1", 7148, {}}, {"239.1.1.2", 7148, {}}}, .interface = "lo"});
+        receiving.add_reader(
+            udp_reader_config{.groups = {{"239.1.1.1", 7148, {}}, {"239.1.1.2", 7148, {}}}, .interface = "lo"});
         const auto deadline = steady_clock::now() + patience;
         while (heaps < cycle && steady_clock::now() < deadline) std::this_thread::yield();
         if (cycle % 2 == 0) receiving.stop();

@@ -81,8 +81,18 @@ json groups_object(const std::vector<group_stats>& groups) {
             {"rejected", reasons_object(each.rejected)},
             {"accepted", each.accepted},
             {"kernel_buffers", or_null(each.kernel_buffers_dropped)},
+            {"nic", or_null(each.nic_frames_dropped)},
             {"idle_periods", each.idle_periods},
         };
+    return object;
+}
+
+json ports_object(const std::vector<port_stats>& ports) {
+    json object = json::object();
+    for (const port_stats& each : ports) {
+        json& counters = object[each.name] = json::object();
+        for (const port_stats::counter& one : each.counters) counters[one.name] = or_null(one.count);
+    }
     return object;
 }
 
@@ -131,7 +141,9 @@ json stats_object(const stream_stats& stats) {
         {"heaps_dropped_ring_full", stats.heaps_dropped_ring_full},
         {"account", account_object(stats.account)},
         {"lost", {{"kernel_buffers", or_null(stats.lost.kernel_buffers)}, {"nic", or_null(stats.lost.nic)}}},
+        {"queues_revived", stats.queues_revived},
         {"groups", groups_object(stats.groups)},
+        {"ports", ports_object(stats.ports)},
     };
 }
 

@@ -40,6 +40,7 @@ std::string_view meaning(ignore_reason reason) noexcept {
     case ignore_reason::bad_frame: return "headers that contradict one another";
     case ignore_reason::not_ours: return "for another group or port";
     case ignore_reason::bad_checksum: return "checksum is wrong";
+    case ignore_reason::too_long: return "longer than the NIC's buffers";
     }
     return "";
 }

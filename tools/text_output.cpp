@@ -163,6 +163,10 @@ std::string account_text(const stream_stats& stats) {
                          stats.lost.kernel_buffers.value_or(0) == 0 ? "buffers"
                                                                     : "buffers; with GRO each may be many packets");
     table.add_if_counted("lost by the NIC", stats.lost.nic, "frames");
+    table.add(1, "its queue revived", stats.queues_revived, "it had broken down");
+    for (const port_stats& port : stats.ports)
+        for (const port_stats::counter& each : port.counters)
+            table.add_if_counted(port.name + " " + each.name, each.count, "frames, of the whole host");
     table.add_always(0, "heaps", grouped(stats.heaps));
     table.add(1, "incomplete: overtaken", stats.incomplete_heaps_evicted, "newer heaps took their place");
     table.add(1, "incomplete: at the end", stats.incomplete_heaps_flushed, "the stream ended in them");

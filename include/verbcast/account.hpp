@@ -59,8 +59,9 @@ enum class ignore_reason : std::uint8_t {
     bad_frame,     ///< headers whose lengths contradict one another
     not_ours,      ///< a datagram for another group or port
     bad_checksum,  ///< the UDP or IP checksum is wrong
+    too_long,      ///< a frame that no receive buffer of the NIC has room for
 };
-inline constexpr std::size_t ignore_reason_count = 9;
+inline constexpr std::size_t ignore_reason_count = 10;
 
 /// The reason's name in JSON and on the terminal: the enumerator's. Static storage.
 VERBCAST_API std::string_view name(reject_reason reason) noexcept;
@@ -118,7 +119,8 @@ struct loss_counts {
     /// Datagram buffers the kernel dropped at the sockets (SO_MEMINFO). A buffer is a datagram, except with GRO, where
     /// it may be many: then this is a lower bound.
     std::optional<std::uint64_t> kernel_buffers;
-    /// Frames the NIC dropped for want of a posted receive.
+    /// Frames the NIC dropped for want of a posted receive: the sum over the groups where the NIC counts by rule, else
+    /// what its port counts for everybody on this host.
     std::optional<std::uint64_t> nic;
 };
 
@@ -130,7 +132,19 @@ struct group_stats {
     reject_counts rejected = {};
     std::uint64_t accepted = 0;
     std::optional<std::uint64_t> kernel_buffers_dropped = {};
+    /// Frames that a rule of the NIC matched and that never arrived. A lower bound while traffic flows.
+    std::optional<std::uint64_t> nic_frames_dropped = {};
     std::uint64_t idle_periods = 0;  ///< how often nothing came for stream_config::idle_after
+};
+
+/// What a NIC counts at one of its ports, since the reader was opened: for all processes of the host together.
+struct port_stats {
+    struct counter {
+        std::string name = {};                    ///< as in the port's hw_counters: "out_of_buffer"
+        std::optional<std::uint64_t> count = {};  ///< absent where the NIC does not have it
+    };
+    std::string name = {};  ///< "mlx5_0 port 1"
+    std::vector<counter> counters = {};
 };
 
 /// A statistic of the user's, as stream_config::statistics declares it.
@@ -157,7 +171,10 @@ struct stream_stats {
     /// heap count once; interleaved heaps may count more than once.
     std::uint64_t heaps_start_missing = 0;
     std::uint64_t heaps_dropped_ring_full = 0;
-    std::uint64_t batches = 0;  ///< times the stream's lock was taken to add packets
+    std::uint64_t batches = 0;         ///< times the stream's lock was taken to add packets
+    std::uint64_t queues_revived = 0;  ///< queues of a NIC that broke down and were brought back
+
+    std::vector<port_stats> ports;
 
     std::vector<statistic_value> custom;
 };

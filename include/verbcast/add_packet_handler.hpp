@@ -80,6 +80,12 @@ public:
     std::uint32_t add_group(std::string_view name);
     /// The kernel dropped this many more buffers of a group. 0 says that somebody counts them.
     void add_kernel_drops(std::uint32_t group, std::uint64_t buffers) noexcept;
+    /// The NIC dropped this many more frames of a group. 0 says that somebody counts them.
+    void add_nic_drops(std::uint32_t group, std::uint64_t frames) noexcept;
+    /// What a NIC's port counts by now, in the place of what it counted before.
+    void set_port(const port_stats& now);
+    /// A queue of the NIC broke down, and was brought back.
+    void count_revival() noexcept;
 
     /// `ended` has come to its end and does not re-arm. The stream stops with its last reader, or with the first under
     /// stop_on_first_end.

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -29,8 +30,11 @@ public:
             std::uint32_t group = 0;               ///< an index that add_group() gave
             std::uint64_t ignored_after_stop = 0;  ///< packets that came, or were read, and never added
             std::uint64_t kernel_drops = 0;        ///< buffers dropped that add_kernel_drops() was not told of
+            std::optional<std::uint64_t> nic_drops =
+                {};  ///< frames that add_nic_drops() was not told of; absent: nobody counts
         };
         std::vector<group_result> groups;
+        std::optional<port_stats> port = {};  ///< for the last time
     };
 
     virtual ~reader() = default;

@@ -60,4 +60,41 @@ struct udp_reader_config {
     VERBCAST_API void validate() const;
 };
 
+/// Receives frames straight from a queue of the NIC (libibverbs): a RAW_PACKET queue pair, and for each group a rule of
+/// the NIC that steers its datagrams there and past the kernel. Needs CAP_NET_RAW, and as much locked memory as the
+/// buffer.
+struct ibv_reader_config {
+    /// Whose checksums are looked at.
+    enum class checksum_policy : std::uint8_t {
+        nic,     ///< the NIC's verdict; a datagram it does not vouch for is checked. None where the NIC does not check.
+        always,  ///< each datagram is read in full for it
+        none,
+    };
+
+    /// What to receive. Groups are joined on the interface; an address that is no group's must be the interface's own.
+    std::vector<group> groups = {};
+    /// The network interface ("eth0"), an address of it, or its RDMA device ("mlx5_0"). A VLAN interface gives its tag.
+    std::string interface = {};
+    /// Receive datagrams with this VLAN tag only. Unset: the interface's, and without one whatever tag they have.
+    std::optional<std::uint16_t> vlan = {};
+    /// Memory for frames that wait to be taken: locked, in huge pages where some are reserved. A device takes a limited
+    /// number of them (often 32768), whatever their size; a warning says when that is less than was asked for.
+    std::uint64_t buffer_bytes = 64_MiB;
+    /// The largest datagram. Longer ones are counted as `too_long`. Each frame in the buffer takes as much.
+    std::size_t packet_bytes_max = 9200;
+    /// Which of the NIC's interrupts wakes the reader: 0 and up to what the device has.
+    int completion_vector = 0;
+    /// Never wait for an interrupt: lowest latency, and a core that is always busy.
+    bool polling = false;
+    /// Looks at the queue before others on the same thread have their turn, each for up to 64 frames.
+    std::size_t poll_rounds_max = 16;
+    /// Of the NIC's rules; lower comes first. Rules of other programs with a lower one take frames away.
+    std::uint16_t steering_priority = 0;
+    /// Take the NIC's arrival time of each frame, where it has a clock.
+    bool timestamps = true;
+    checksum_policy checksums = checksum_policy::nic;
+
+    VERBCAST_API void validate() const;
+};
+
 }  // namespace verbcast

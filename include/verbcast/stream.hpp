@@ -34,6 +34,7 @@ class heap_outlet;
 class reader;
 class shared_state;
 class stream_core;
+struct ibv_reader_config;
 struct memory_reader_config;
 struct pcap_reader_config;
 struct udp_reader_config;
@@ -133,6 +134,7 @@ public:
     bool add_reader(const memory_reader_config& config);
     bool add_reader(const pcap_reader_config& config);
     bool add_reader(const udp_reader_config& config);
+    bool add_reader(const ibv_reader_config& config);
     /// A reader of the user's: <verbcast/reader.hpp>.
     bool add_reader(std::unique_ptr<reader> reader);
 
