@@ -217,10 +217,7 @@ void ibv_reader::sort(stream_base::add_packet_handler& batch) {
         if (i + prefetch_distance < done.size()) queue_->prefetch(done[i + prefetch_distance]);
         const verbs::completion& each = done[i];
         if (each.status != verbs::slot_status::received) {
-            if (each.status == verbs::slot_status::too_long)
-                batch.ignore(group_of(verbs::sorted_frame::no_rule), ignore_reason::too_long);
-            else
-                dead_ = true;
+            sort_failed(batch, each.status);
             continue;
         }
         const bool vouched = each.checksums_good && !always_verify_;
@@ -231,6 +228,16 @@ void ibv_reader::sort(stream_base::add_packet_handler& batch) {
         else
             batch.ignore(group_of(frame.rule), reason_of(frame.kind));
     }
+}
+
+void ibv_reader::sort_failed(stream_base::add_packet_handler& batch, verbs::slot_status status) {
+    if (status != verbs::slot_status::too_long) {
+        dead_ = true;
+        return;
+    }
+    // Its bytes are not here, so only a lone rule is known to have brought it.
+    if (groups_.size() == 1) losses_->arrived(0);
+    batch.ignore(group_of(verbs::sorted_frame::no_rule), ignore_reason::too_long);
 }
 
 /// Index 0 is the stream's group for what belongs to none.

@@ -50,6 +50,7 @@ private:
     outcome drain(stream_base::add_packet_handler& batch);
     outcome take_batch(stream_base::add_packet_handler& batch);
     void sort(stream_base::add_packet_handler& batch);
+    void sort_failed(stream_base::add_packet_handler& batch, verbs::slot_status status);
     void go_on(handler_context context, stream_base::add_packet_handler& batch, outcome last);
     bool revive(stream_base::add_packet_handler& batch);
 
