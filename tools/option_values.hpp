@@ -37,10 +37,22 @@ inline option_setter into_text(std::string& target) {
         target = text;
     };
 }
+/// The type of a number that an option sets, which may be unset before.
+template <class Target>
+struct number_in {
+    using type = Target;
+};
+template <class Number>
+struct number_in<std::optional<Number>> {
+    using type = Number;
+};
+/// `most` must fit the target.
 template <class Target>
 option_setter into_count(Target& target, std::uint64_t least,
                          std::uint64_t most = std::numeric_limits<std::uint64_t>::max()) {
-    return [&target, least, most](const std::string& text) { target = parse_count(text, least, most); };
+    return [&target, least, most](const std::string& text) {
+        target = static_cast<typename number_in<Target>::type>(parse_count(text, least, most));
+    };
 }
 template <class Target>
 option_setter into_bytes(Target& target, std::uint64_t least, std::uint64_t most = std::uint64_t{1} << 62) {

@@ -10,7 +10,7 @@
 
 #include <verbcast/group.hpp>
 
-#include "heap_encoder.hpp"
+#include "packet_sink.hpp"
 
 namespace verbcast::tools {
 
@@ -23,28 +23,25 @@ struct packet_sender_config {
     bool gso = true;             ///< let the kernel cut packets of one size out of one buffer (UDP_SEGMENT)
 };
 
-/// Sends packets in bursts: add() some, then flush(). One thread.
-class packet_sender {
+/// Sends packets through sockets of the kernel.
+class packet_sender final : public packet_sink {
 public:
     /// Throws std::system_error, which names the call, the group and what to do.
     explicit packet_sender(const packet_sender_config& config);
-    ~packet_sender();
+    ~packet_sender() override;
     packet_sender(const packet_sender&) = delete;
     packet_sender& operator=(const packet_sender&) = delete;
 
-    /// Copies the header; the payload must stay until flush().
-    void add(std::size_t group, const outgoing_packet& packet);
-    /// Hands all that was added to the kernel, waiting for room in its queues. Throws std::system_error.
-    void flush();
+    void add(std::size_t group, const outgoing_packet& packet) override;
+    /// Waits for room in the kernel's queues.
+    void flush() override;
 
-    std::uint64_t packets_added() const noexcept { return packets_added_; }
-    std::uint64_t bytes_added() const noexcept { return bytes_added_; }
-    /// How often a host said that nobody listens on the port there. The packets before that were lost.
-    std::uint64_t refused() const noexcept { return refused_; }
+    std::uint64_t packets_added() const noexcept override { return packets_added_; }
+    std::uint64_t bytes_added() const noexcept override { return bytes_added_; }
+    std::uint64_t refused() const noexcept override { return refused_; }
     /// False when the kernel or the interface cannot, or was not asked to.
     bool gso() const noexcept { return gso_; }
-    /// The largest UDP payload that goes to `group` in one piece; absent when the kernel does not say.
-    std::optional<std::size_t> unfragmented_bytes_max(std::size_t group) const;
+    std::optional<std::size_t> unfragmented_bytes_max(std::size_t group) const override;
 
 private:
     struct queued_packet {

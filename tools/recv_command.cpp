@@ -29,23 +29,30 @@ option_section where_options(recv_options& target) {
             {.name = "--reader",
              .value = "auto|udp|ibv",
              .help =
-                 "How packets are received: udp is sockets of the kernel, ibv the NIC's queues (not in this build). "
-                 "auto takes the best there is and says why.",
+                 "How packets are received: udp is sockets of the kernel, ibv a queue of the NIC, past the kernel, "
+                 "which "
+                 "needs CAP_NET_RAW and locked memory. auto (default) takes ibv where it can be had, and says why not.",
              .set = into_choice<reader_wish, reader_wish>(
                  target.reader,
                  {{"auto", reader_wish::automatic}, {"udp", reader_wish::udp}, {"ibv", reader_wish::ibv}})},
             {.name = "--buffer",
              .value = "BYTES",
-             .help =
-                 "Receive buffer of each socket (default 32MiB): what may arrive while no thread has time. The kernel "
-                 "grants what net.core.rmem_max says, and you are told when that is less.",
-             .set = into_bytes(target.udp.buffer_bytes, 1),
+             .help = "What may arrive while no thread has time: the receive buffer of each socket (default 32MiB; the "
+                     "kernel "
+                     "grants what net.core.rmem_max says, and you are told when that is less), or of the NIC's queue "
+                     "(default "
+                     "64MiB of locked memory).",
+             .set =
+                 [&target](const std::string& text) {
+                     target.readers.udp.buffer_bytes = target.readers.ibv.buffer_bytes =
+                         parse_bytes(text, 1, std::uint64_t{1} << 40);
+                 },
              .field = "buffer_bytes"},
             {.name = "--no-gro",
              .help =
                  "Do not let the kernel join datagrams. A third of the rate at 1472 bytes, but an exact count of what "
                  "the kernel lost.",
-             .set = into_flag(target.udp.gro, false)},
+             .set = into_flag(target.readers.udp.gro, false)},
             {.name = "--threads",
              .value = "N",
              .help = "Threads that receive (default 1). One stream uses one at a time; more helps when it shares them.",
@@ -57,6 +64,47 @@ option_section where_options(recv_options& target) {
                  "Cores for these threads, such as 2 or 0,2-3: best on the NIC's NUMA node, away from its interrupts.",
              .set = [&target](const std::string& text) { target.threads.cores = parse_cores(text, core_count()); },
              .field = "cores"},
+        },
+    };
+}
+
+option_section queue_options(ibv_reader_config& target) {
+    return {
+        "The NIC's queue",
+        {
+            {.name = "--packet-max",
+             .value = "BYTES",
+             .help = "The largest packet (default 9200). Each frame in the buffer takes as much, so that with small "
+                     "packets "
+                     "a smaller one makes more of it.",
+             .set = into_bytes(target.packet_bytes_max, 1),
+             .field = "packet_bytes_max"},
+            {.name = "--vlan",
+             .value = "ID",
+             .help = "Packets with this VLAN tag only. Without it that of the interface, or whatever tag they have.",
+             .set = into_count(target.vlan, 1, 4094),
+             .field = "vlan"},
+            {.name = "--polling",
+             .help =
+                 "Look at the queue all the time rather than wait for the NIC's interrupt: the lowest latency, and a "
+                 "core that is always busy.",
+             .set = into_flag(target.polling)},
+            {.name = "--completion-vector",
+             .value = "N",
+             .help = "Which of the NIC's interrupts wakes the receiver (default 0).",
+             .set = into_count(target.completion_vector, 0, 4095),
+             .field = "completion_vector"},
+            {.name = "--poll-rounds",
+             .value = "N",
+             .help =
+                 "Looks at the queue before other work of the thread has its turn (default 16), up to 64 packets each.",
+             .set = into_count(target.poll_rounds_max, 1, 1 << 20),
+             .field = "poll_rounds_max"},
+            {.name = "--steering-priority",
+             .value = "N",
+             .help = "Priority of the NIC's rules (default 0, the first).",
+             .set = into_count(target.steering_priority, 0, 65535),
+             .field = "steering_priority"},
         },
     };
 }
@@ -181,8 +229,8 @@ command recv_command() {
         .description = description,
         .positionals =
             {{.name = "GROUP", .help = "What to receive: [SOURCE@]ADDRESS:PORT.", .set = set_groups, .several = true}},
-        .sections = {where_options(*options), heap_options(options->ring), ring_options(*options),
-                     end_options(*options), result_options(*options)},
+        .sections = {where_options(*options), queue_options(options->readers.ibv), heap_options(options->ring),
+                     ring_options(*options), end_options(*options), result_options(*options)},
         .epilogue = epilogue,
         .run = [options] { return recv_session(*options).run(); },
     };

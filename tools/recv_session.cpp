@@ -8,7 +8,6 @@
 
 #include "command.hpp"
 #include "human_units.hpp"
-#include "interface_name.hpp"
 #include "json_output.hpp"
 #include "safe_text.hpp"
 #include "text_output.hpp"
@@ -42,8 +41,7 @@ std::optional<std::chrono::milliseconds> in_milliseconds(std::optional<std::chro
 }  // namespace
 
 recv_session::recv_session(const recv_options& options)
-    : options_(options), choice_(choose_reader(options.reader)), loop_(handlers()),
-      stream_(thread_pool(options.threads), stream_config_of()) {}
+    : options_(options), loop_(handlers()), stream_(thread_pool(options.threads), stream_config_of()) {}
 
 ring_stream_config recv_session::stream_config_of() {
     ring_stream_config config = options_.ring;
@@ -78,12 +76,12 @@ int recv_session::run() {
 }
 
 void recv_session::open() {
-    udp_reader_config reader = options_.udp;
-    reader.groups = parse_groups(options_.groups);
-    if (!options_.interface.empty()) reader.interface = find_interface(options_.interface);
-    reader.validate();
+    reader_configs configs = options_.readers;
+    configs.udp.groups = configs.ibv.groups = parse_groups(options_.groups);
+    configs.udp.interface = configs.ibv.interface = options_.interface;
+    configs.udp.validate();
     if (!options_.save.empty()) saver_.emplace(options_.save);
-    stream_.add_reader(reader);
+    choice_ = add_reader(stream_, options_.reader, configs);
 }
 
 void recv_session::announce() {
@@ -93,8 +91,8 @@ void recv_session::announce() {
         print_json({{"type", "ready"}, {"reader", choice_.name}, {"why", choice_.why}, {"groups", groups}});
         return;
     }
-    say(fmt::format("receiving {} through {} sockets ({})", counted(options_.groups.size(), "group"), choice_.name,
-                    choice_.why));
+    say(fmt::format("receiving {} through {} ({})", counted(options_.groups.size(), "group"),
+                    choice_.name == "ibv" ? "a queue of the NIC" : "sockets of the kernel", choice_.why));
 }
 
 void recv_session::on_event(const stream_event& event) {

@@ -23,7 +23,7 @@ struct recv_options {
     std::vector<std::string> groups;
     std::string interface;
     reader_wish reader = reader_wish::automatic;
-    udp_reader_config udp;
+    reader_configs readers;
     ring_stream_config ring;
     thread_pool_config threads;
 

@@ -104,7 +104,8 @@ option_section way_options(send_options& target) {
              .set = into_count(target.hops, 0, 255)},
             {.name = "--transport",
              .value = "udp|raw",
-             .help = "udp is sockets of the kernel, raw the NIC's queues (not in this build).",
+             .help = "udp is sockets of the kernel; raw is a queue of the NIC, past the kernel: multicast only, needs "
+                     "--interface and CAP_NET_RAW.",
              .set = into_choice<transport, transport>(target.how, {{"udp", transport::udp}, {"raw", transport::raw}})},
             {.name = "--no-gso",
              .help = "Hand packets to the kernel one by one. A fifth of the rate at 1472 bytes; for interfaces whose "

@@ -2,7 +2,7 @@
 #include "send_session.hpp"
 
 #include <algorithm>
-#include <stdexcept>
+#include <memory>
 #include <utility>
 
 #include <fmt/format.h>
@@ -11,6 +11,8 @@
 #include "human_units.hpp"
 #include "interface_name.hpp"
 #include "json_output.hpp"
+#include "packet_sender.hpp"
+#include "raw_packet_sender.hpp"
 #include "reader_choice.hpp"
 #include "safe_text.hpp"
 
@@ -35,25 +37,29 @@ send_session::send_session(const send_options& options)
                                    .heap_bytes = options.heap_bytes,
                                    .groups = options.groups.size(),
                                    .verify = options.verify}),
-      sender_(sender_config()), start_(clock::now()), meter_(start_),
+      sender_(make_sender()), start_(clock::now()), meter_(start_),
       pacer_(options.gbps > 0 ? std::optional(options.gbps) : std::nullopt, start_), next_report_(start_ + 1s) {
     if (options.interleave > options.kind.address_max())
         throw usage_error(fmt::format("--interleave {} does not fit --flavour {}: its heaps would have equal cnts",
                                       options.interleave, options.kind.name()));
 }
 
-packet_sender_config send_session::sender_config() const {
+std::unique_ptr<packet_sink> send_session::make_sender() const {
     if (options_.how == transport::raw)
-        throw std::runtime_error(
-            "--transport raw: this build cannot send through a NIC's queues; --transport udp can send "
-            "the same packets through the kernel");
-    return {
+        return std::make_unique<raw_packet_sender>(raw_sender_config{
+            .groups = parse_groups(options_.groups),
+            .interface = options_.interface,
+            .source = options_.source,
+            .hops = static_cast<int>(options_.hops),
+            .packet_bytes_max = packet_bytes(),
+        });
+    return std::make_unique<packet_sender>(packet_sender_config{
         .groups = parse_groups(options_.groups),
         .interface = options_.interface.empty() ? "" : find_interface(options_.interface),
         .source = options_.source,
         .hops = static_cast<int>(options_.hops),
         .gso = options_.gso,
-    };
+    });
 }
 
 std::size_t send_session::packet_bytes() const noexcept {
@@ -83,7 +89,7 @@ void send_session::announce() {
     if (!factory_.describes())
         say(fmt::format("heaps of flavour {} have no room for descriptors: none are sent", options_.kind.name()));
     for (std::size_t i = 0; i < options_.groups.size(); ++i) {
-        const auto whole = sender_.unfragmented_bytes_max(i);
+        const auto whole = sender_->unfragmented_bytes_max(i);
         if (!whole || packet_bytes() <= *whole) continue;
         say(fmt::format(
             "{}: packets of {} bytes are cut into fragments, since the interface takes {}; receivers that read a "
@@ -101,7 +107,7 @@ bool send_session::wants_more_heaps() const {
 void send_session::send_heaps() {
     while (!signal_.received()) {
         fill_burst();
-        if (sender_.bytes_added() == bytes_flushed_) break;  // nothing is left to send
+        if (sender_->bytes_added() == bytes_flushed_) break;  // nothing is left to send
         send_burst();
         sleep_until(pacer_.due(), [this] { return signal_.received(); });
     }
@@ -111,11 +117,11 @@ void send_session::send_heaps() {
 void send_session::fill_burst() {
     const std::uint64_t enough = bytes_flushed_ + burst_bytes();
     while (under_way_.size() < options_.interleave && wants_more_heaps()) under_way_.push_back(make_heap());
-    while (!under_way_.empty() && sender_.bytes_added() < std::max(enough, bytes_flushed_ + 1)) {
+    while (!under_way_.empty() && sender_->bytes_added() < std::max(enough, bytes_flushed_ + 1)) {
         turn_ %= under_way_.size();
         heap_under_way& current = under_way_[turn_];
         current.encoder.next(packet_);
-        sender_.add(current.group, packet_);
+        sender_->add(current.group, packet_);
         if (!current.encoder.done()) {
             ++turn_;
             continue;
@@ -145,10 +151,10 @@ send_session::heap_under_way send_session::make_heap() {
 }
 
 void send_session::send_burst() {
-    sender_.flush();
+    sender_->flush();
     const auto now = clock::now();
-    pacer_.sent(sender_.bytes_added() - bytes_flushed_, now);
-    bytes_flushed_ = sender_.bytes_added();
+    pacer_.sent(sender_->bytes_added() - bytes_flushed_, now);
+    bytes_flushed_ = sender_->bytes_added();
     for (heap_under_way& each : unsent_) idle_storage_.push_back(std::move(each.storage));
     unsent_.clear();
     if (now >= next_report_) {
@@ -166,14 +172,14 @@ void send_session::send_stop_heaps() {
         for (std::size_t group = 0; group < options_.groups.size(); ++group) {
             heap_encoder encoder(options_.kind, packet_bytes(), stop_heap(options_.kind, cnt));
             encoder.next(packet_);
-            sender_.add(group, packet_);
-            sender_.flush();
+            sender_->add(group, packet_);
+            sender_->flush();
         }
     }
 }
 
 traffic_counts send_session::counts() const noexcept {
-    return {.packets = sender_.packets_added(), .heaps = heaps_sent_, .bytes = sender_.bytes_added()};
+    return {.packets = sender_->packets_added(), .heaps = heaps_sent_, .bytes = sender_->bytes_added()};
 }
 
 void send_session::report_rates(clock::time_point now) {
@@ -184,7 +190,7 @@ void send_session::report_rates(clock::time_point now) {
                     {"gbps", rates.gbps},
                     {"packets_per_second", rates.packets_per_second},
                     {"heaps_per_second", rates.heaps_per_second},
-                    {"packets", sender_.packets_added()},
+                    {"packets", sender_->packets_added()},
                     {"heaps", heaps_sent_}});
     const std::string text =
         fmt::format("{}  {:.2f} Gb/s  {} packets/s  {} heaps/s", human_time(rates.seconds), rates.gbps,
@@ -197,9 +203,9 @@ void send_session::report_rates(clock::time_point now) {
 
 int send_session::report(const traffic_rates& rates) {
     if (signal_.received()) say("interrupted");
-    if (sender_.refused() != 0)
+    if (sender_->refused() != 0)
         say(fmt::format("a host said {} that nobody listens there: those packets were lost",
-                        sender_.refused() == 1 ? "once" : grouped(sender_.refused()) + " times"));
+                        sender_->refused() == 1 ? "once" : grouped(sender_->refused()) + " times"));
     if (options_.gbps > 0 && rates.seconds >= 1 && rates.gbps < 0.98 * options_.gbps)
         say(fmt::format("{:.2f} Gb/s is less than the {} asked for: this host gives no more", rates.gbps,
                         options_.gbps));

@@ -13,7 +13,7 @@
 #include "heap_encoder.hpp"
 #include "heap_factory.hpp"
 #include "pacer.hpp"
-#include "packet_sender.hpp"
+#include "packet_sink.hpp"
 #include "rate_meter.hpp"
 #include "stop_signal.hpp"
 #include "terminal.hpp"
@@ -63,7 +63,7 @@ private:
         heap_encoder encoder;
     };
 
-    packet_sender_config sender_config() const;
+    std::unique_ptr<packet_sink> make_sender() const;
     std::size_t packet_bytes() const noexcept;
     std::uint64_t burst_bytes() const noexcept;
     void announce();
@@ -82,7 +82,7 @@ private:
     terminal screen_{stderr};
     stop_signal signal_;
     heap_factory factory_;
-    packet_sender sender_;
+    const std::unique_ptr<packet_sink> sender_;
     rate_meter::clock::time_point start_;
     rate_meter meter_;
     pacer pacer_;

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <fstream>
 #include <memory>
+#include <utility>
 
 #include <ifaddrs.h>
 #include <linux/if_vlan.h>
@@ -13,31 +14,42 @@
 #include <sys/ioctl.h>
 
 #include "verbs/file_descriptor.hpp"
-#include "verbs/ip_address.hpp"
 #include "verbs/os_error.hpp"
 
 namespace verbcast::verbs {
 namespace {
 
-bool has_address(const ifaddrs& each, const ip_address& wanted) {
-    if (each.ifa_addr == nullptr) return false;
-    if (wanted.family == ip_family::v4 && each.ifa_addr->sa_family == AF_INET) {
-        const auto& held = reinterpret_cast<const sockaddr_in&>(*each.ifa_addr).sin_addr;
-        return std::memcmp(&held, wanted.bytes.data(), sizeof held) == 0;
+ip_address address_in(const sockaddr* held) noexcept {
+    ip_address result;
+    if (held == nullptr) return result;
+    if (held->sa_family == AF_INET) {
+        const auto& address = reinterpret_cast<const sockaddr_in&>(*held).sin_addr;
+        std::memcpy(result.bytes.data(), &address, sizeof address);
+        result.family = ip_family::v4;
+    } else if (held->sa_family == AF_INET6) {
+        const auto& address = reinterpret_cast<const sockaddr_in6&>(*held).sin6_addr;
+        std::memcpy(result.bytes.data(), &address, sizeof address);
+        result.family = ip_family::v6;
     }
-    if (wanted.family == ip_family::v6 && each.ifa_addr->sa_family == AF_INET6) {
-        const auto& held = reinterpret_cast<const sockaddr_in6&>(*each.ifa_addr).sin6_addr;
-        return std::memcmp(&held, wanted.bytes.data(), sizeof held) == 0;
-    }
-    return false;
+    return result;
 }
 
-std::string interface_of_address(const ip_address& wanted) {
+/// An address of this host and the interface that has it: the first of which `wanted(name, address)` is true.
+template <class Predicate>
+std::optional<std::pair<std::string, ip_address>> find_address(Predicate wanted) {
     ifaddrs* list = nullptr;
     if (::getifaddrs(&list) != 0) throw os_error(errno, "getifaddrs()");
     const std::unique_ptr<ifaddrs, decltype(&::freeifaddrs)> owner(list, &::freeifaddrs);
-    for (const ifaddrs* each = list; each != nullptr; each = each->ifa_next)
-        if (has_address(*each, wanted)) return each->ifa_name;
+    for (const ifaddrs* each = list; each != nullptr; each = each->ifa_next) {
+        const ip_address address = address_in(each->ifa_addr);
+        if (address.family != ip_family::none && wanted(each->ifa_name, address)) return {{each->ifa_name, address}};
+    }
+    return {};
+}
+
+std::string interface_of_address(const ip_address& wanted) {
+    const auto found = find_address([&](const auto&, const ip_address& each) { return each == wanted; });
+    if (found) return found->first;
     throw os_error(EADDRNOTAVAIL, "looking for an interface with the address " + wanted.to_string(),
                    "ip address shows those of this machine");
 }
@@ -78,6 +90,13 @@ host_interface find_host_interface(const std::string& name_or_address) {
     std::ifstream bonded("/sys/class/net/" + result.name + "/bonding/slaves");
     for (std::string each; bonded >> each;) result.bonded.push_back(each);
     return result;
+}
+
+ip_address address_of(const host_interface& of, ip_family family) {
+    const auto found = find_address(
+        [&](const auto& name, const ip_address& each) { return name == of.name && each.family == family; });
+    if (found) return found->second;
+    throw os_error(EADDRNOTAVAIL, "looking for an address of " + of.name + " to send from", "name one, or give it one");
 }
 
 std::string interface_name(unsigned index) {

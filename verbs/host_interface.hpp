@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "verbs/ip_address.hpp"
+
 namespace verbcast::verbs {
 
 using mac_address = std::array<std::byte, 6>;
@@ -26,6 +28,9 @@ struct host_interface {
 
 /// By name, or by an address of this host. Throws os_error, which says what there is.
 host_interface find_host_interface(const std::string& name_or_address);
+
+/// The interface's first address of an IP version. Throws os_error when it has none.
+ip_address address_of(const host_interface& of, ip_family family);
 
 /// The interface's name; empty when there is none of that index.
 std::string interface_name(unsigned index);
