@@ -20,8 +20,7 @@ struct device_list {
     device_list() : devices(ibv_get_device_list(&count)) {
         if (devices == nullptr)
             throw os_error(errno, "ibv_get_device_list()",
-                           "this machine has no RDMA devices: is the driver loaded (rdma link shows them)? "
-                           "verbcast softnic -- COMMAND runs COMMAND on a software NIC");
+                           "no RDMA devices here (rdma link lists them)");
     }
     ~device_list() { ibv_free_device_list(devices); }
     device_list(const device_list&) = delete;

@@ -104,9 +104,13 @@ class Usage(CommandTest):
                 with self.subTest(command=command, group=group):
                     self.assert_usage(run(command, group, "--seconds", "0.1"), "GROUP")
 
-    def test_what_this_build_cannot_do_is_trouble_and_said(self):
-        self.assert_trouble(run("recv", GROUP, "--reader", "ibv"), "--reader ibv", "--reader udp")
-        self.assert_trouble(run("send", GROUP, "--transport", "raw"), "--transport raw", "--transport udp")
+    def test_a_nic_that_is_not_there_is_trouble_and_said(self):
+        self.assert_trouble(run("recv", GROUP, "--reader", "ibv", "--interface", "lo"), "RDMA")
+        self.assert_trouble(run("send", GROUP, "--transport", "raw", "--interface", "lo"), "RDMA")
+
+    def test_the_queue_of_a_nic_needs_to_know_which(self):
+        self.assert_usage(run("recv", GROUP, "--reader", "ibv"), "--interface")
+        self.assert_usage(run("send", GROUP, "--transport", "raw"), "interface")
 
     def test_an_interface_that_is_not_there_is_trouble_and_the_message_names_those_there_are(self):
         for command in ("recv", "send"):
