@@ -2,6 +2,7 @@
 #include <verbcast/packet.hpp>
 
 #include <algorithm>
+#include <cstring>
 
 #include "src/byte_order.hpp"
 
@@ -10,138 +11,174 @@ namespace {
 
 constexpr std::size_t header_bytes = 8;
 constexpr std::size_t pointer_bytes = 8;
-constexpr std::uint64_t magic_and_version = 0x5304;
+constexpr std::uint32_t magic_and_version_wire = 0x0453;
+constexpr std::uint32_t specials_count = item_id::payload_length;  // ids 1 to 4
 
 constexpr unsigned bit_of(std::uint64_t id) { return 1U << id; }
 constexpr unsigned required_specials =
     bit_of(item_id::heap_cnt) | bit_of(item_id::payload_offset) | bit_of(item_id::payload_length);
-
 constexpr unsigned all_specials = required_specials | bit_of(item_id::heap_length);
 
-/// How pointers look for one width of heap addresses.
-struct pointer_format {
-    constexpr explicit pointer_format(unsigned bits)
-        : value_mask((std::uint64_t{1} << bits) - 1), immediate_flag(std::uint64_t{1} << (63 - bits)),
-          id_mask_wire(__builtin_bswap64(~value_mask)) {
-        for (std::uint64_t id = 0; id <= item_id::payload_length; ++id)
-            special_wire[id] = __builtin_bswap64((immediate_flag | id) << bits);
+/// What packets with one width of heap addresses have in common.
+struct packet_format {
+    constexpr packet_format() = default;  // that of no packet
+    constexpr explicit packet_format(std::uint32_t address_bytes)
+        : start_wire(magic_and_version_wire | (8 - address_bytes) << 16 | address_bytes << 24),
+          address_bits(static_cast<std::uint8_t>(8 * address_bytes)),
+          value_mask((std::uint64_t{1} << address_bits) - 1),
+          stop(immediate(item_id::stream_control) | static_cast<std::uint64_t>(stream_control::stop)),
+          low_ids_end(std::uint64_t{2} * (specials_count + 1) << address_bits) {
+        for (std::uint64_t id = 1; id <= specials_count; ++id) special[id - 1] = immediate(id);
     }
 
-    std::uint64_t value_mask;
-    std::uint64_t immediate_flag;  ///< on an id that was shifted down
-    // As they stand in a packet:
-    std::uint64_t id_mask_wire;
-    std::uint64_t special_wire[item_id::payload_length + 1] = {};  ///< an immediate with this id and the value 0
-};
-constexpr pointer_format formats[] = {pointer_format(8),  pointer_format(8),  pointer_format(16), pointer_format(24),
-                                      pointer_format(32), pointer_format(40), pointer_format(48), pointer_format(56)};
+    constexpr std::uint64_t immediate(std::uint64_t id) const noexcept {
+        return std::uint64_t{1} << 63 | id << address_bits;
+    }
+    /// Of NULL and of what is no item, in either mode: doubled, a pointer has lost its mode.
+    constexpr bool has_low_id(std::uint64_t raw) const noexcept { return 2 * raw < low_ids_end; }
 
-/// What the pointers of one packet say, gathered in one pass.
-struct pointer_scan {
-    std::uint64_t special[item_id::payload_length + 1];  // the immediates with ids 1 to 4, where `seen` has their bit
-    unsigned seen = 0;
-    std::uint64_t address_max = 0;
-    std::uint32_t items = 0;
-    bool stops = false;
+    std::uint32_t start_wire = ~std::uint32_t{0};  ///< magic, version and widths as they stand in a packet
+    std::uint8_t address_bits = 0;
+    std::uint64_t value_mask = 0;
+    std::uint64_t stop = 0;                      ///< the immediate STREAM_CTRL that says so
+    std::uint64_t special[specials_count] = {};  ///< immediates with the ids 1 to 4 and the value 0
+    std::uint64_t low_ids_end = 0;
 };
+constexpr packet_format formats[] = {packet_format(),  packet_format(1), packet_format(2), packet_format(3),
+                                     packet_format(4), packet_format(5), packet_format(6), packet_format(7)};
 
-/// Senders put the four specials first, in the order of their ids. Takes them in one go; false when they are not there.
-inline bool scan_usual_start(const std::byte* at, const pointer_format& format, pointer_scan& found) noexcept {
-    const auto difference = [&](std::uint64_t id) {
-        return load_wire(at + (id - 1) * pointer_bytes) ^ format.special_wire[id];
-    };
+void set_payload_length(packet& out, std::uint64_t length) noexcept {
+    out.payload = {out.payload.data(), static_cast<std::size_t>(length)};
+}
+
+/// Senders put the four specials first, in the order of their ids. Takes them in one go; false when they are not there,
+/// and then what it wrote means nothing.
+inline bool take_usual_start(const std::byte* at, const packet_format& format, packet& out) noexcept {
+    // The value alone, where the id is the one that is expected.
     const auto value = [&](std::uint64_t id) {
-        return load_big_endian(at + (id - 1) * pointer_bytes) & format.value_mask;
+        return load_big_endian(at + (id - 1) * pointer_bytes) ^ format.special[id - 1];
     };
-    const std::uint64_t differences = difference(item_id::heap_cnt) | difference(item_id::heap_length) |
-                                      difference(item_id::payload_offset) | difference(item_id::payload_length);
-    if ((differences & format.id_mask_wire) != 0) return false;
-    found.special[item_id::heap_cnt] = value(item_id::heap_cnt);
-    found.special[item_id::heap_length] = value(item_id::heap_length);
-    found.special[item_id::payload_offset] = value(item_id::payload_offset);
-    found.special[item_id::payload_length] = value(item_id::payload_length);
-    found.seen = all_specials;
-    return true;
+    out.heap_cnt = value(item_id::heap_cnt);
+    out.heap_length = value(item_id::heap_length);
+    out.payload_offset = value(item_id::payload_offset);
+    const std::uint64_t payload_length = value(item_id::payload_length);
+    set_payload_length(out, payload_length);
+    return (out.heap_cnt | out.heap_length | out.payload_offset | payload_length) <= format.value_mask;
 }
 
-/// Any pointers in any order; of a special that appears twice the last one wins.
-inline void scan_pointers(const std::byte* first, const std::byte* end, unsigned address_bits,
-                          const pointer_format& format, pointer_scan& found) noexcept {
-    std::uint64_t address_max = 0;
-    std::uint32_t items = 0;
-    for (const std::byte* at = first; at != end; at += pointer_bytes) {
+/// Takes items as long as there are such: up to the end, or to a pointer with a low id, which it returns.
+inline const std::byte* take_items(const std::byte* at, const std::byte* end, const packet_format& format,
+                                   packet& out) noexcept {
+    for (; at != end; at += pointer_bytes) {
         const std::uint64_t raw = load_big_endian(at);
-        const std::uint64_t value = raw & format.value_mask;
-        const std::uint64_t id = raw >> address_bits;
-        if (!item_pointer(raw).immediate()) {
-            address_max = std::max(address_max, value);
-            items += id - 1 >= item_id::payload_length;
-            continue;
-        }
-        const std::uint64_t immediate_id = id - format.immediate_flag;
-        if (immediate_id - 1 < item_id::payload_length) {
-            found.special[immediate_id] = value;
-            found.seen |= bit_of(immediate_id);
-            continue;
-        }
-        if (immediate_id == item_id::stream_control && value == static_cast<std::uint64_t>(stream_control::stop))
-            found.stops = true;
-        ++items;
+        if (format.has_low_id(raw)) return at;
+        if (!item_pointer(raw).immediate())
+            out.address_max = std::max(out.address_max, raw & format.value_mask);
+        else if (raw == format.stop)
+            out.stops = true;
     }
-    found.address_max = address_max;
-    found.items = items;
+    return end;
 }
 
-inline pointer_scan scan(const std::byte* first, std::size_t count, unsigned address_bytes) noexcept {
-    pointer_scan found;
-    const pointer_format& format = formats[address_bytes];
-    const std::byte* const end = first + count * pointer_bytes;
-    if (count >= item_id::payload_length && scan_usual_start(first, format, found))
-        first += item_id::payload_length * pointer_bytes;
-    scan_pointers(first, end, address_bytes * 8, format, found);
-    return found;
+/// A pointer with an id from 0 to 4 in any place; of a special that appears twice the last one wins. Returns the bit of
+/// an immediate special.
+unsigned take_low_id(std::uint64_t raw, const packet_format& format, packet& out) noexcept {
+    const std::uint64_t value = raw & format.value_mask;
+    const std::uint64_t id = item_pointer(raw).id(format.address_bits);
+    if (id != item_id::null) --out.items;
+    if (!item_pointer(raw).immediate()) {
+        out.address_max = std::max(out.address_max, value);
+        return 0;
+    }
+    switch (id) {
+    case item_id::null: return 0;
+    case item_id::heap_cnt: out.heap_cnt = value; break;
+    case item_id::heap_length: out.heap_length = value; break;
+    case item_id::payload_offset: out.payload_offset = value; break;
+    default: set_payload_length(out, value); break;
+    }
+    return bit_of(id);
+}
+
+/// What may follow a packet.
+enum class behind : std::uint8_t { nothing, anything };
+
+/// What the lengths say that the pointers gave. `room_bytes` are left for the payload.
+inline std::optional<reject_reason> judge(std::size_t room_bytes, behind allowed, const packet& found) noexcept {
+    if (found.payload.size() > room_bytes) return reject_reason::payload_cut;
+    // Both are below 2^56: the sum does not overflow. No sum is beyond a length that is not known.
+    if (found.payload_offset + found.payload.size() > found.heap_length) return reject_reason::beyond_heap_length;
+    if (allowed == behind::nothing && found.payload.size() != room_bytes) return reject_reason::trailing_bytes;
+    return std::nullopt;
+}
+
+/// Goes on at a pointer that has no place in the usual order, or finds why to refuse the packet. Not inlined: it would
+/// take the registers of the usual case.
+[[gnu::noinline]] std::optional<reject_reason> decode_unusual(std::size_t room_bytes, behind allowed,
+                                                              const std::byte* at, const packet_format& format,
+                                                              packet& out) noexcept {
+    const std::byte* const end = out.payload.data();
+    unsigned seen = all_specials;
+    if (at == out.pointers.data()) {
+        seen = 0;
+        out.heap_length = packet::length_unknown;
+    }
+    while ((at = take_items(at, end, format, out)) != end) {
+        seen |= take_low_id(load_big_endian(at), format, out);
+        at += pointer_bytes;
+    }
+    if ((seen & required_specials) != required_specials) return reject_reason::special_missing;
+    out.bytes = header_bytes + out.pointers.size() + out.payload.size();
+    return judge(room_bytes, allowed, out);
+}
+
+/// Why a packet that does not begin as one of its width does is refused.
+reject_reason refused_start(std::uint32_t start_wire) noexcept {
+    return (start_wire & 0xffff) == magic_and_version_wire ? reject_reason::bad_widths : reject_reason::bad_magic;
+}
+
+/// The packet at the front of `data`.
+inline std::optional<reject_reason> decode(std::span<const std::byte> data, behind allowed, packet& out) noexcept {
+    if (data.size() < header_bytes) return reject_reason::too_short;
+    const std::uint64_t header_wire = load_wire(data.data());
+    const auto start_wire = static_cast<std::uint32_t>(header_wire);
+    const unsigned address_bytes = start_wire >> 24;
+    if (address_bytes >= std::size(formats)) return refused_start(start_wire);
+    const packet_format& format = formats[address_bytes];
+    if (start_wire != format.start_wire) return refused_start(start_wire);
+    const std::size_t pointer_count = __builtin_bswap16(static_cast<std::uint16_t>(header_wire >> 48));
+    const std::size_t payload_at = header_bytes + pointer_count * pointer_bytes;
+    if (payload_at > data.size()) return reject_reason::pointers_cut;
+    const std::size_t room_bytes = data.size() - payload_at;
+
+    const std::byte* at = data.data() + header_bytes;
+    const std::byte* const end = data.data() + payload_at;
+    out.payload = {end, 0};
+    out.pointers = {at, end};
+    out.address_max = 0;
+    out.items = static_cast<std::uint32_t>(pointer_count);
+    out.address_bits = format.address_bits;
+    out.stops = false;
+    if (pointer_count >= specials_count && take_usual_start(at, format, out)) {
+        out.items -= specials_count;
+        out.bytes = payload_at + out.payload.size();
+        at += specials_count * pointer_bytes;
+        if (!judge(room_bytes, allowed, out)) {
+            at = take_items(at, end, format, out);
+            if (at == end) return std::nullopt;
+        }
+    }
+    return decode_unusual(room_bytes, allowed, at, format, out);
 }
 
 }  // namespace
 
 std::optional<reject_reason> decode_packet(std::span<const std::byte> data, packet& out) noexcept {
-    if (data.size() < header_bytes) return reject_reason::too_short;
-    const std::uint64_t header = load_big_endian(data.data());
-    if (header >> 48 != magic_and_version) return reject_reason::bad_magic;
-    const unsigned id_bytes = (header >> 40) & 0xff;
-    const unsigned address_bytes = (header >> 32) & 0xff;
-    if (id_bytes == 0 || address_bytes == 0 || id_bytes + address_bytes != 8) return reject_reason::bad_widths;
-    const std::size_t pointer_count = header & 0xffff;
-    const std::size_t payload_at = header_bytes + pointer_count * pointer_bytes;
-    if (payload_at > data.size()) return reject_reason::pointers_cut;
-
-    const std::byte* const pointers = data.data() + header_bytes;
-    const pointer_scan found = scan(pointers, pointer_count, address_bytes);
-    if ((found.seen & required_specials) != required_specials) return reject_reason::special_missing;
-    const std::uint64_t offset = found.special[item_id::payload_offset];
-    const std::uint64_t length = found.special[item_id::payload_length];
-    if (length > data.size() - payload_at) return reject_reason::payload_cut;
-    const bool sized = (found.seen & bit_of(item_id::heap_length)) != 0;
-    // Both are below 2^56: the sum does not overflow.
-    if (sized && offset + length > found.special[item_id::heap_length]) return reject_reason::beyond_heap_length;
-
-    out.heap_cnt = found.special[item_id::heap_cnt];
-    out.heap_length = sized ? found.special[item_id::heap_length] : packet::length_unknown;
-    out.payload_offset = offset;
-    out.payload = data.subspan(payload_at, length);
-    out.pointers = data.subspan(header_bytes, pointer_count * pointer_bytes);
-    out.address_max = found.address_max;
-    out.bytes = payload_at + length;
-    out.items = found.items;
-    out.address_bits = static_cast<std::uint8_t>(address_bytes * 8);
-    out.stops = found.stops;
-    return std::nullopt;
+    return decode(data, behind::anything, out);
 }
 
 std::optional<reject_reason> decode_datagram(std::span<const std::byte> data, packet& out) noexcept {
-    const std::optional<reject_reason> refused = decode_packet(data, out);
-    if (!refused && out.bytes != data.size()) return reject_reason::trailing_bytes;
-    return refused;
+    return decode(data, behind::nothing, out);
 }
 
 }  // namespace verbcast

@@ -138,6 +138,11 @@ TEST_CASE("bad magic or version is rejected", "[packet]") {
     CHECK(refusal(raw.encode()) == reject_reason::bad_magic);
 }
 
+TEST_CASE("bytes that are all the same are no packet", "[packet]") {
+    for (unsigned value = 0; value < 256; ++value)
+        CHECK(refusal(bytes(64, static_cast<std::byte>(value))) == reject_reason::bad_magic);
+}
+
 TEST_CASE("widths that are 0 or do not add up to 8 are rejected", "[packet]") {
     for (unsigned id_width = 0; id_width < 256; ++id_width) {
         for (const unsigned address_width : {0U, 1U, 6U, 7U, 8U, 255U, (264 - id_width) & 0xff}) {

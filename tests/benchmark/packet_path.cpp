@@ -121,9 +121,9 @@ void bare_memcpy(const traffic& source, std::size_t packets) {
 }
 
 void decode_only(const traffic& source, std::size_t packets) {
-    for_batches(source, packets, [](std::span<const datagram> some) {
+    packet decoded;
+    for_batches(source, packets, [&decoded](std::span<const datagram> some) {
         for (const datagram& each : some) {
-            packet decoded;
             if (decode_datagram({each.data, each.size}, decoded)) std::abort();
         }
     });
