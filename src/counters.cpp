@@ -83,9 +83,7 @@ std::uint32_t counters::add_group(std::string_view name) {
     return static_cast<std::uint32_t>(size - 1);
 }
 
-void counters::touch(std::uint32_t group) noexcept {
-    assert(group < work.groups.size());
-    if (touched_[group]) return;
+void counters::touch_first(std::uint32_t group) noexcept {
     touched_[group] = 1;
     touched_groups_.push_back(group);  // has room for all
 }
@@ -103,12 +101,6 @@ void counters::reject(std::uint32_t group, reject_reason reason) noexcept {
     ++work.groups[group].received;
     ++work.groups[group].rejected[reason];
     ++work.account.rejected[reason];
-}
-
-void counters::accept(std::uint32_t group) noexcept {
-    touch(group);
-    ++work.groups[group].received;
-    ++work.groups[group].accepted;
 }
 
 void counters::add_kernel_drops(std::uint32_t group, std::uint64_t buffers) noexcept {

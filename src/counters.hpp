@@ -2,6 +2,7 @@
 /// The statistics of a stream: counted under the stream's lock, published once a batch.
 #pragma once
 
+#include <cassert>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -31,7 +32,11 @@ public:
     std::uint32_t add_group(std::string_view name);
     void ignore(std::uint32_t group, ignore_reason reason, std::uint64_t count) noexcept;
     void reject(std::uint32_t group, reject_reason reason) noexcept;
-    void accept(std::uint32_t group) noexcept;
+    void accept(std::uint32_t group) noexcept {
+        touch(group);
+        ++work.groups[group].received;
+        ++work.groups[group].accepted;
+    }
     void add_kernel_drops(std::uint32_t group, std::uint64_t buffers) noexcept;
     void add_nic_drops(std::uint32_t group, std::uint64_t frames) noexcept;
     /// Calls `visit(const group_stats&, bool idle)` for each group that fell silent, or came to life again, since the
@@ -53,7 +58,11 @@ public:
     stream_stats snapshot(heap_outlet::pops popped) const;
 
 private:
-    void touch(std::uint32_t group) noexcept;
+    void touch(std::uint32_t group) noexcept {
+        assert(group < work.groups.size());
+        if (!touched_[group]) touch_first(group);
+    }
+    void touch_first(std::uint32_t group) noexcept;
     void merge_custom() noexcept;
     void add_after_stop(stream_stats& to) const;
     void put_port(const port_stats& now);

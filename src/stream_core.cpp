@@ -83,13 +83,13 @@ void stream_core::add_one(const datagram& each, clock_source clock) {
     ++counters_.work.account.received;
     counters_.work.datagram_bytes += each.size;
     const std::span<const std::byte> bytes{each.data, each.size};
-    packet decoded;
-    if (memo_.recall(bytes, decoded)) {
-        if (add_repeat(decoded, each)) return;
-    } else {
-        if (const auto reason = decode_datagram(bytes, decoded)) return counters_.reject(each.group, *reason);
-        memo_.remember(bytes, decoded);
+    if (const packet* const recalled = memo_.recall(bytes)) {
+        if (!add_repeat(*recalled, each)) offer(*recalled, each.group, each.arrival, clock, memo_.id());
+        return;
     }
+    packet decoded;
+    if (const auto reason = decode_datagram(bytes, decoded)) return counters_.reject(each.group, *reason);
+    memo_.remember(bytes, decoded);
     offer(decoded, each.group, each.arrival, clock, memo_.id());
 }
 
@@ -143,7 +143,7 @@ void stream_core::offer(const packet& offered, std::uint32_t group, arrival_time
     if (stops) mark_ = {.what = stop_reason::kind::stop_item, .message = "a sender sent its stop item"};
 }
 
-void stream_core::count_accepted(live_heap& heap, const packet& accepted, std::uint32_t group) noexcept {
+inline void stream_core::count_accepted(live_heap& heap, const packet& accepted, std::uint32_t group) noexcept {
     counters_.accept(group);
     ++counters_.work.account.live;
     counters_.work.bytes += accepted.payload.size();
@@ -163,7 +163,7 @@ void stream_core::note_missing_start(std::uint64_t cnt) noexcept {
     ++counters_.work.heaps_start_missing;
 }
 
-void stream_core::place_payload(const packet& source, std::byte* destination) {
+inline void stream_core::place_payload(const packet& source, std::byte* destination) {
     if (!config_.place_payload) {
         if (!source.payload.empty()) std::memcpy(destination, source.payload.data(), source.payload.size());
         return;
