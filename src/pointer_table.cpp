@@ -76,9 +76,10 @@ bool pointer_table::contains(item_pointer pointer) const noexcept {
     return slots_[slot_of(pointer)] != 0;
 }
 
-/// Brings the index up to date with pointers_[first...]. It is never more than half full.
+/// Brings the index up to date with pointers_[first...], once there is one: a packet that was taken back may have made
+/// it. It is never more than half full.
 void pointer_table::index_from(std::size_t first) {
-    if (pointers_.size() <= list_size_max) return;
+    if (slots_.empty() && pointers_.size() <= list_size_max) return;
     if (slots_.size() < pointers_.size() * 2) {
         std::size_t size = std::max<std::size_t>(slots_.size(), list_size_max * 2);
         while (size < pointers_.size() * 2) size *= 2;

@@ -45,3 +45,21 @@ TEST_CASE("of two live heaps with one cnt, a packet belongs to the newer", "[str
     CHECK(bench.heaps[0]->received_bytes() == 8);
     CHECK(bench.heaps[1]->received_bytes() == 16);
 }
+
+TEST_CASE("behind a packet with many pointers that was rejected, one pointer twice is still one item", "[stream]") {
+    wire_packet part{.heap_cnt = 1, .heap_length = 64, .payload = pattern(16)};
+    const auto at = [&part](std::uint64_t offset, std::vector<wire_item> items) {
+        part.payload_offset = offset;
+        part.items = std::move(items);
+        return part.encode();
+    };
+    std::vector<wire_item> many;
+    for (std::uint64_t i = 0; i < 30; ++i) many.push_back(immediate(0x2000, i));
+    const wire_item one = immediate(0x1000, 1);
+    const wire_item two = immediate(0x1001, 2);
+    stream_bench bench{{.out_of_order = true}};
+    bench.feed({at(0, {}), at(0, many), at(16, {one, two}), at(32, {two, one}), at(48, {})});
+    REQUIRE(bench.heaps.size() == 1);
+    CHECK(bench.rejected(reject_reason::duplicate) == 1);
+    CHECK(bench.heaps[0]->items().size() == 2);
+}
