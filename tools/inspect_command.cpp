@@ -54,6 +54,7 @@ public:
 private:
     ring_stream_config with_events(ring_stream_config config) {
         config.stream.on_event = [this](const stream_event& event) {
+            if (event.what != stream_event::kind::warning) return;  // the end of the file is in the stream's reason
             loop_.post([this, text = event.text] { screen_.message("verbcast inspect: " + safe_text(text)); });
         };
         return config;
