@@ -14,6 +14,7 @@
 #include <verbcast/version.hpp>
 
 #include "help_text.hpp"
+#include "json_output.hpp"
 #include "safe_text.hpp"
 #include "terminal.hpp"
 
@@ -78,14 +79,25 @@ std::string names_of(const std::vector<command>& commands) {
     return names;
 }
 
-void print(std::FILE* file, std::string_view text) {
-    std::fwrite(text.data(), 1, text.size(), file);
-    std::fflush(file);
+/// Where there is no place to say that this failed.
+void print_error(std::string_view text) {
+    std::fwrite(text.data(), 1, text.size(), stderr);
+    std::fflush(stderr);
 }
 
 int report(std::string_view who, std::string_view what, int code) {
-    print(stderr, fmt::format("{}: {}\n", who, safe_text(what)));
+    print_error(fmt::format("{}: {}\n", who, safe_text(what)));
     return code;
+}
+
+/// Help and version are results like others.
+int report_result(std::string_view text) {
+    try {
+        print_text(text);
+    } catch (const std::system_error& error) {
+        return report("verbcast", error.what(), exit_code::trouble);
+    }
+    return exit_code::fine;
 }
 
 int report_usage(std::string_view who, std::string_view what) {
@@ -132,7 +144,7 @@ int run_command_line(int argc, const char* const* argv, const std::vector<comman
         return nullptr;
     };
     if (argc < 2) {
-        print(stderr, help_of_all(commands, help_columns(stderr)));
+        print_error(help_of_all(commands, help_columns(stderr)));
         return exit_code::usage;
     }
     if (const std::string_view first = argv[1]; !first.starts_with('-') && !find_command(commands, first))
@@ -140,13 +152,11 @@ int run_command_line(int argc, const char* const* argv, const std::vector<comman
     try {
         app.parse(argc, argv);
     } catch (const CLI::CallForVersion& version) {
-        print(stdout, std::string(version.what()) + "\n");
-        return exit_code::fine;
+        return report_result(std::string(version.what()) + "\n");
     } catch (const CLI::CallForHelp&) {
         const command* const about = chosen();
         const int columns = help_columns(stdout);
-        print(stdout, about ? help_of(*about, columns) : help_of_all(commands, columns));
-        return exit_code::fine;
+        return report_result(about ? help_of(*about, columns) : help_of_all(commands, columns));
     } catch (const CLI::ParseError& error) {
         const command* const about = chosen();
         return report_usage(about ? "verbcast " + about->name : "verbcast", error.what());

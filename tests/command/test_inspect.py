@@ -136,6 +136,14 @@ class Inspect(CommandTest):
         with open("/dev/full", "wb") as full:
             self.assert_trouble(run("inspect", self.capture(spead.heap(1, DATA)), "--json", stdout=full), "standard output")
 
+    def test_results_never_go_where_they_do_not_belong(self):
+        """Files and sockets must not take the number of a standard output that is closed."""
+        file = self.capture(spead.heap(1, DATA))
+        result = subprocess.run([VERBCAST, "inspect", str(file), "--json"], stderr=subprocess.PIPE, timeout=PATIENCE,
+                                preexec_fn=lambda: os.close(1))
+        self.assertEqual(result.returncode, 1)
+        self.assertIn(b"standard output: Bad file descriptor", result.stderr)
+
     def test_interrupted_while_nobody_reads_its_output_it_ends(self):
         file = self.capture([part for cnt in range(1, 3000) for part in spead.heap(cnt, DATA[:8])])
         process = subprocess.Popen([VERBCAST, "inspect", str(file), "--json"], stdout=subprocess.PIPE,

@@ -21,6 +21,11 @@ class Usage(CommandTest):
             self.assertEqual((result.returncode, result.stderr), (0, b""), arguments)
             self.assertTrue(result.stdout.strip())
 
+    def test_help_that_cannot_be_written_is_trouble(self):
+        with open("/dev/full", "wb") as full:
+            for arguments in (["--help"], ["--version"], ["inspect", "--help"]):
+                self.assert_trouble(run(*arguments, stdout=full), "standard output", "No space left")
+
     def test_help_wins_over_everything_else(self):
         self.assertEqual(run("recv", "nonsense", "--help").returncode, 0)
 
