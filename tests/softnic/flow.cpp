@@ -64,6 +64,33 @@ TEST_CASE("a rule for a group and port takes their datagrams, and no others") {
     CHECK_FALSE(nic.reaches(receiver, {.destination = "239.129.2.3"}));  // the same MAC
 }
 
+TEST_CASE("a rule is its specifications, whatever size its attributes claim") {
+    bench nic;
+    queue& receiver = nic.receiver();
+    for (const std::uint16_t size : {std::uint16_t{0}, std::uint16_t{sizeof(ibv_flow_attr)}, std::uint16_t{9999}}) {
+        const auto flow = group_rule().claims(size).create(receiver);
+        REQUIRE(flow);
+        CHECK(nic.reaches(receiver));
+    }
+}
+
+TEST_CASE("a datagram whose lengths cannot be true is steered by what it shows, without the flag of good checksums") {
+    bench nic;
+    queue& receiver = nic.receiver();
+    const auto flow = group_rule().create(receiver);
+    REQUIRE(flow);
+    for (const int length : {0, 19, 1500, 65535}) {
+        bytes frame = udp_frame();
+        frame[16] = static_cast<std::byte>(length >> 8);
+        frame[17] = static_cast<std::byte>(length & 0xff);
+        nic.send(frame);
+        const auto done = receiver.completions(1);
+        REQUIRE(done.size() == 1);
+        CHECK(done[0].byte_len == frame.size());
+        CHECK((done[0].wc_flags & IBV_WC_IP_CSUM_OK) == 0);
+    }
+}
+
 TEST_CASE("a rule with a source takes that source only") {
     bench nic;
     queue& receiver = nic.receiver();

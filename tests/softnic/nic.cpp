@@ -358,9 +358,14 @@ rule& rule::port(std::uint8_t value) {
     return *this;
 }
 
+rule& rule::claims(std::uint16_t size) {
+    claimed_ = size;
+    return *this;
+}
+
 handle<ibv_flow> rule::create(const queue& receiver) const {
     ibv_flow_attr head = head_;
-    head.size = static_cast<std::uint16_t>(sizeof head + specifications_.size());
+    head.size = claimed_.value_or(static_cast<std::uint16_t>(sizeof head + specifications_.size()));
     bytes whole(sizeof head);
     std::memcpy(whole.data(), &head, sizeof head);
     append(whole, specifications_.data(), specifications_.size());

@@ -118,6 +118,8 @@ public:
     rule& type(ibv_flow_attr_type value);
     rule& flags(std::uint32_t value);
     rule& port(std::uint8_t value);
+    /// The size that the attributes say they have; the true one otherwise.
+    rule& claims(std::uint16_t size);
     /// A specification as it stands.
     template <class Spec>
     rule& add(const Spec& spec) {
@@ -138,6 +140,7 @@ private:
                         .port = 1,
                         .flags = 0};
     bytes specifications_;
+    std::optional<std::uint16_t> claimed_;
 };
 
 /// The rule for one multicast group and port, as a receiver would make it.

@@ -206,6 +206,29 @@ TEST_CASE("a segmented send becomes frames of the segment size, each with its ow
     }
 }
 
+TEST_CASE("a segmented send whose header ends before the headers of the frame is cut all the same") {
+    loop nic;
+    nic.receive_ready(8);
+    const bytes frame = udp_frame({.payload = 18});
+    std::copy(frame.begin() + 14, frame.end(), nic.buffers.data.begin());
+    bytes header(frame.begin(), frame.begin() + 14);
+    ibv_sge entry = nic.buffers.entry(0, frame.size() - header.size());
+    ibv_send_wr request{};
+    request.sg_list = &entry;
+    request.num_sge = 1;
+    request.opcode = IBV_WR_TSO;
+    request.send_flags = IBV_SEND_SIGNALED;
+    request.tso.hdr = header.data();
+    request.tso.hdr_sz = static_cast<std::uint16_t>(header.size());
+    request.tso.mss = 8;
+    ibv_send_wr* bad = nullptr;
+    REQUIRE(ibv_post_send(nic.both.pair.get(), &request, &bad) == 0);
+    const auto done = nic.both.completions(1);
+    REQUIRE(done.size() == 1);
+    CHECK(done[0].opcode == IBV_WC_TSO);
+    CHECK(done[0].status == IBV_WC_SUCCESS);
+}
+
 TEST_CASE("requests put together with the extended interface are sent when they are completed, in order") {
     loop nic({.inline_bytes = 256, .send_operations = IBV_QP_EX_WITH_SEND});
     const bytes first = udp_frame({.fill = 1});

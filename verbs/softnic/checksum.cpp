@@ -55,7 +55,7 @@ std::uint16_t internet_sum(std::span<const std::byte> bytes, std::uint32_t sum) 
 }
 
 bool checksums_hold(std::span<const std::byte> frame, const frame_layers& layers) noexcept {
-    if (layers.keys.transport == 0) return false;
+    if (layers.keys.transport == 0 || !layers.lengths_hold) return false;
     if (layers.keys.ip_version == 4) {
         if (internet_sum(ipv4_header(frame, layers)) != 0xffff) return false;
         const bool udp = layers.keys.transport == IPPROTO_UDP;

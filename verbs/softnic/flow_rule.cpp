@@ -160,8 +160,7 @@ int check_attributes(const ibv_flow_attr& attributes) {
     if ((attributes.flags & IBV_FLOW_ATTR_FLAGS_EGRESS) != 0) return EOPNOTSUPP;
     if (attributes.type > IBV_FLOW_ATTR_SNIFFER) return EINVAL;
     const bool lets_pass = (attributes.flags & IBV_FLOW_ATTR_FLAGS_DONT_TRAP) != 0;
-    if (lets_pass && attributes.type != IBV_FLOW_ATTR_NORMAL) return EINVAL;
-    return attributes.size < sizeof attributes ? EINVAL : 0;
+    return lets_pass && attributes.type != IBV_FLOW_ATTR_NORMAL ? EINVAL : 0;
 }
 
 }  // namespace
@@ -173,18 +172,16 @@ int read_flow_rule(const ibv_flow_attr& attributes, flow_rule& rule) {
     rule.lets_pass = (attributes.flags & IBV_FLOW_ATTR_FLAGS_DONT_TRAP) != 0;
 
     reading match;
+    // The number of specifications and their own sizes count. As in rdma-core nobody looks at `attributes.size`, and
+    // programs leave it as it is.
     const auto* at = reinterpret_cast<const std::byte*>(&attributes + 1);
-    std::size_t left = attributes.size - sizeof attributes;
     for (int i = 0; i < attributes.num_of_specs; ++i) {
         ibv_flow_spec_action_drop head;  // type and size, as every specification begins
         constexpr std::size_t head_bytes = offsetof(ibv_flow_spec_action_drop, size) + sizeof head.size;
-        if (left < head_bytes) return EINVAL;
         std::memcpy(&head, at, head_bytes);
-        if (head.size > left || head.size < head_bytes) return EINVAL;
         const int error = read_specification(static_cast<std::uint32_t>(head.type), at, head.size, match, rule);
         if (error != 0) return error;
         at += head.size;
-        left -= head.size;
     }
     const bool matches_something = match.ethernet || match.network || match.transport;
     if (rule.type != IBV_FLOW_ATTR_NORMAL && matches_something) return EINVAL;

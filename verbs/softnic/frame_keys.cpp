@@ -19,6 +19,14 @@ constexpr std::uint16_t type_ipv6 = 0x86dd;
 constexpr std::size_t ipv6_bytes = 40;
 constexpr int extension_headers_max = 8;
 
+/// Ends the network layer where its header says, or with the frame when that is not possible: as in hardware, steering
+/// looks at the fields that are there, and only the checksum flags tell that the lengths are wrong.
+void end_network(std::span<const std::byte> frame, std::size_t header_end, std::size_t stated_end,
+                 frame_layers& layers) noexcept {
+    layers.lengths_hold = header_end <= stated_end && stated_end <= frame.size();
+    layers.network_end = static_cast<std::uint32_t>(layers.lengths_hold ? stated_end : frame.size());
+}
+
 bool is_extension(std::uint8_t header) noexcept {
     return header == IPPROTO_HOPOPTS || header == IPPROTO_ROUTING || header == IPPROTO_DSTOPTS;
 }
@@ -46,8 +54,7 @@ void parse_ipv4(std::span<const std::byte> frame, std::size_t offset, frame_laye
     const std::byte* header = &frame[offset];
     const std::size_t header_bytes = std::to_integer<std::size_t>(header[0] & std::byte{0x0f}) * 4;
     const std::size_t total_bytes = load_be16(header + 2);
-    if ((header[0] >> 4) != std::byte{4} || header_bytes < 20 || total_bytes < header_bytes) return;
-    if (offset + total_bytes > frame.size()) return;
+    if ((header[0] >> 4) != std::byte{4} || header_bytes < 20 || offset + header_bytes > frame.size()) return;
     frame_keys& keys = layers.keys;
     keys.ip_version = 4;
     keys.traffic_class = std::to_integer<std::uint8_t>(header[1]);
@@ -57,7 +64,7 @@ void parse_ipv4(std::span<const std::byte> frame, std::size_t offset, frame_laye
     std::memcpy(keys.source_ip.data(), header + 12, 4);
     std::memcpy(keys.destination_ip.data(), header + 16, 4);
     layers.network_offset = static_cast<std::uint16_t>(offset);
-    layers.network_end = static_cast<std::uint32_t>(offset + total_bytes);
+    end_network(frame, offset + header_bytes, offset + total_bytes, layers);
     layers.fragment = (load_be16(header + 6) & 0x3fff) != 0;
     if (!layers.fragment) parse_transport(frame, offset + header_bytes, layers);
 }
@@ -65,8 +72,7 @@ void parse_ipv4(std::span<const std::byte> frame, std::size_t offset, frame_laye
 void parse_ipv6(std::span<const std::byte> frame, std::size_t offset, frame_layers& layers) noexcept {
     if (offset + ipv6_bytes > frame.size()) return;
     const std::byte* header = &frame[offset];
-    const std::size_t end = offset + ipv6_bytes + load_be16(header + 4);
-    if ((header[0] >> 4) != std::byte{6} || end > frame.size()) return;
+    if ((header[0] >> 4) != std::byte{6}) return;
     frame_keys& keys = layers.keys;
     keys.ip_version = 6;
     keys.traffic_class = static_cast<std::uint8_t>(load_be16(header) >> 4);
@@ -75,8 +81,9 @@ void parse_ipv6(std::span<const std::byte> frame, std::size_t offset, frame_laye
     std::memcpy(keys.source_ip.data(), header + 8, 16);
     std::memcpy(keys.destination_ip.data(), header + 24, 16);
     layers.network_offset = static_cast<std::uint16_t>(offset);
-    layers.network_end = static_cast<std::uint32_t>(end);
+    end_network(frame, offset + ipv6_bytes, offset + ipv6_bytes + load_be16(header + 4), layers);
 
+    const std::size_t end = layers.network_end;
     std::uint8_t next = std::to_integer<std::uint8_t>(header[6]);
     std::size_t at = offset + ipv6_bytes;
     for (int i = 0; i < extension_headers_max && is_extension(next) && at + 8 <= end; ++i) {

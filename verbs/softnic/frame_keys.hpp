@@ -42,6 +42,7 @@ struct frame_layers {
     std::uint16_t transport_offset = 0;
     std::uint16_t payload_offset = 0;  ///< behind the UDP or TCP header
     std::uint32_t network_end = 0;     ///< end of the IP datagram, padding excluded
+    bool lengths_hold = false;         ///< the IP header's length is possible in this frame
     bool fragment = false;
 };
 

@@ -14,30 +14,13 @@ constexpr std::byte tcp_fin_psh{0x09};
 constexpr std::byte tcp_cwr{0x80};
 constexpr std::size_t ipv6_bytes = 40;
 
-/// The headers of a frame whose lengths are not to be trusted: a large send may carry zero or the whole in them.
-frame_layers parse_headers(std::span<const std::byte> frame, std::size_t header_bytes) {
-    std::vector<std::byte> headers(frame.begin(), frame.begin() + static_cast<std::ptrdiff_t>(header_bytes));
-    frame_layers layers = parse_frame(frame);
-    if (layers.keys.transport != 0 || headers.size() < 34) return layers;
-    std::size_t network = 14;
-    while (network + 4 < headers.size() &&
-           (load_be16(&headers[network - 2]) == 0x8100 || load_be16(&headers[network - 2]) == 0x88a8)) {
-        network += 4;
-    }
-    const std::size_t bytes = headers.size() - network;
-    if ((headers[network] >> 4) == std::byte{4}) store_be16(&headers[network + 2], static_cast<std::uint16_t>(bytes));
-    if ((headers[network] >> 4) == std::byte{6} && bytes >= ipv6_bytes) {
-        store_be16(&headers[network + 4], static_cast<std::uint16_t>(bytes - ipv6_bytes));
-    }
-    return parse_frame(headers);
-}
-
 }  // namespace
 
 segmenter::segmenter(std::span<const std::byte> frame, std::size_t header_bytes, std::size_t segment_bytes)
     : frame_(frame), header_bytes_(std::min(header_bytes, frame.size())),
       segment_bytes_(std::max<std::size_t>(segment_bytes, 1)), at_(header_bytes_) {
-    const frame_layers layers = parse_headers(frame, header_bytes_);
+    // The headers alone, so that nothing is adjusted in what only looks like one behind them.
+    const frame_layers layers = parse_frame(frame.first(header_bytes_));
     keys_ = layers.keys;
     network_offset_ = layers.network_offset;
     transport_offset_ = layers.transport_offset;
