@@ -9,7 +9,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
+#include <deque>
 #include <sstream>
+#include <thread>
 
 using namespace nic_test;
 
@@ -36,29 +39,59 @@ outcome run_with(const std::string& script, const std::function<std::string()>& 
     return result;
 }
 
-/// Sends frames with payloads filled with 1, 2, .. to itself, and says the fill of each that arrives.
-std::string send_to_self(std::uint64_t number) {
+/// A queue pair that is ready and hears what it sends.
+struct echo {
+    static constexpr std::size_t slot = 256;
+    static constexpr std::size_t slots = 4096;
+
+    echo() : both(nic, {.completions = 16384, .requests = slots}), buffers(nic, slot * (slots + 1)) {
+        both.bring_to(IBV_QPS_RTS);
+        both.post_receives(buffers, slots, slot);
+        flow = group_rule().create(both);
+    }
+    void send(std::uint64_t fill) {
+        const bytes frame = udp_frame({.fill = static_cast<std::uint8_t>(fill)});
+        std::copy(frame.begin(), frame.end(), buffers.data.begin() + slots * slot);
+        const int error = both.post_send(fill, {buffers.entry(slots * slot, frame.size())}, 0);
+        if (error != 0) throw std::system_error(error, std::generic_category(), "post_send");
+    }
+    ibv_event_type event() {
+        ibv_async_event taken{};
+        if (ibv_get_async_event(nic.context.get(), &taken) != 0) throw std::runtime_error("ibv_get_async_event");
+        ibv_ack_async_event(&taken);
+        return taken.event_type;
+    }
+    ibv_port_state port() {
+        ibv_port_attr attributes{};
+        if (ibv_query_port(nic.context.get(), 1, &attributes) != 0) throw std::runtime_error("ibv_query_port");
+        return attributes.state;
+    }
+    /// The fills of what has arrived.
+    std::string arrived() const {
+        std::ostringstream said;
+        for (std::uint64_t i = 0; i < 40; ++i) {
+            const std::byte fill = buffers.data[i * slot + 60];
+            if (fill != std::byte{0}) said << std::to_integer<int>(fill) << ' ';
+        }
+        return said.str() + ".";
+    }
+
     device nic;
-    queue both(nic, {.completions = 16384, .requests = 4096});
-    both.bring_to(IBV_QPS_RTS);
-    constexpr std::size_t slot = 256;
-    memory buffers(nic, slot * 4097);
-    both.post_receives(buffers, 4096, slot);
-    const auto flow = group_rule().create(both);
+    queue both;
+    memory buffers;
+    handle<ibv_flow> flow;
+};
+
+/// Sends frames with payloads filled with 1, 2, .. to itself, and says the fill of each that arrives.
+std::string send_to_self(std::uint64_t number, std::chrono::milliseconds pause = {}) {
+    echo nic;
     for (std::uint64_t i = 1; i <= number; ++i) {
-        const bytes frame = udp_frame({.fill = static_cast<std::uint8_t>(i)});
-        std::copy(frame.begin(), frame.end(), buffers.data.begin() + 4096 * slot);
-        if (both.post_send(i, {buffers.entry(4096 * slot, frame.size())}) != 0) throw std::runtime_error("post_send");
-        std::size_t sent = 0;
-        while (sent == 0) sent = both.completions(1).at(0).opcode == IBV_WC_SEND ? 1 : 0;
+        nic.send(i);
+        if (pause.count() != 0) std::this_thread::sleep_for(pause);
+        if (i % 1000 == 0) nic.both.completions(1000);
     }
-    both.completions(1 << 20, std::chrono::milliseconds(200));
-    std::ostringstream said;
-    for (std::uint64_t i = 0; i < 40; ++i) {
-        const std::byte fill = buffers.data[i * slot + 60];
-        if (fill != std::byte{0}) said << std::to_integer<int>(fill) << ' ';
-    }
-    return said.str() + ".";
+    nic.both.completions(1 << 20, std::chrono::milliseconds(300));
+    return nic.arrived();
 }
 
 }  // namespace
@@ -77,6 +110,38 @@ TEST_CASE("the same seed gives the same truth, byte for byte, and another seed a
     CHECK(truth_of(first, "fault") < 280);
     CHECK(truth_of(first, "delivered") ==
           truth_of(first, "offered") - truth_of(first, "fault") + truth_of(first, "duplicated"));
+}
+
+TEST_CASE("the truth is the same whoever sends, and however slowly") {
+    const auto run = [](std::chrono::microseconds pause) {
+        const std::string script = "seed 5\nframe drop rate=0.2\nframe repeat every=7 times=2\n"
+                                   "frame corrupt rate=0.1\nframe reorder rate=0.1 by=3";
+        return run_with(script, [pause] {
+            echo nic;
+            std::deque<queue> senders;
+            for (int i = 0; i < 2; ++i) senders.emplace_back(nic.nic).bring_to(IBV_QPS_RTS);
+            std::vector<std::thread> threads;
+            for (queue& sender : senders) {
+                threads.emplace_back([&] {
+                    memory buffers(nic.nic, 4096);
+                    const bytes frame = udp_frame();
+                    std::copy(frame.begin(), frame.end(), buffers.data.begin());
+                    for (std::uint64_t i = 0; i < 500; ++i) {
+                        sender.post_send(i, {buffers.entry(0, frame.size())});
+                        sender.completions(1);
+                        if (pause.count() != 0) std::this_thread::sleep_for(pause);
+                    }
+                });
+            }
+            for (std::thread& each : threads) each.join();
+            nic.both.completions(1 << 20, std::chrono::milliseconds(300));
+            return std::string("done");
+        });
+    };
+    const outcome fast = run({});
+    CHECK(fast.truth == run(std::chrono::microseconds(50)).truth);
+    CHECK(truth_of(fast.truth, "offered") == 1000);
+    CHECK(truth_of(fast.truth, "reordered") > 50);
 }
 
 TEST_CASE("a chosen frame is dropped, and those around it are not") {
@@ -136,57 +201,169 @@ TEST_CASE("a verb fails at the call that the script names, with its errno, and w
     CHECK(seen.said == "0 0 12 0 5 0");
 }
 
-TEST_CASE("a queue pair breaks when the script says so: an event, and what was posted is flushed") {
-    const outcome seen = run_with("frame queue_pair_fatal frame=1", [] {
+TEST_CASE("what overtakes a frame does not depend on when it is sent") {
+    const auto slowly = [] { return send_to_self(6, std::chrono::milliseconds(20)); };
+    CHECK(run_with("frame reorder frame=2 by=3", slowly).said == "1 3 4 5 2 6 .");
+}
+
+TEST_CASE("extended sends and extended polls fail like the others") {
+    const outcome seen = run_with("ibv_wr_start call=1 errno=12\nibv_start_poll call=1 errno=5", [] {
         device nic;
-        queue both(nic);
+        queue both(nic, {.send_operations = IBV_QP_EX_WITH_SEND, .wc_flags = IBV_WC_STANDARD_FLAGS});
         both.bring_to(IBV_QPS_RTS);
-        memory buffers(nic, 8192);
-        const bytes frame = udp_frame();
-        std::copy(frame.begin(), frame.end(), buffers.data.begin());
-        const auto flow = group_rule().create(both);
-        both.post_receive(1, {buffers.entry(4096, 4096)});
-        both.post_send(2, {buffers.entry(0, frame.size())}, 0);
-        ibv_async_event event{};
-        ibv_get_async_event(nic.context.get(), &event);
-        const bool fatal = event.event_type == IBV_EVENT_QP_FATAL && event.element.qp == both.pair.get();
-        ibv_ack_async_event(&event);
-        const auto done = both.completions(1);
-        return std::string(fatal ? "fatal " : "") + ibv_wc_status_str(done.at(0).status);
+        ibv_qp_ex* pair = ibv_qp_to_qp_ex(both.pair.get());
+        std::ostringstream said;
+        for (int i = 0; i < 2; ++i) {
+            ibv_wr_start(pair);
+            said << ibv_wr_complete(pair) << ' ';
+        }
+        ibv_poll_cq_attr none{};
+        auto* cq = reinterpret_cast<ibv_cq_ex*>(both.cq.get());
+        said << ibv_start_poll(cq, &none) << ' ' << ibv_start_poll(cq, &none);
+        return said.str();
     });
-    CHECK(seen.said == "fatal Work Request Flushed Error");
+    CHECK(seen.said == "12 0 5 2");
+}
+
+TEST_CASE("a queue pair breaks when the script says so: an event, and what was posted is flushed") {
+    const outcome seen = run_with("frame queue_pair_fatal frame=2", [] {
+        echo nic;
+        nic.send(1);
+        nic.both.completions(1);
+        nic.send(2);
+        const ibv_event_type event = nic.event();
+        const auto done = nic.both.completions(echo::slots - 1);
+        std::ostringstream said;
+        said << ibv_event_type_str(event) << ", " << done.size() << ' ' << ibv_wc_status_str(done.at(0).status);
+        return said.str();
+    });
+    CHECK(seen.said == "local work queue catastrophic error, 4095 Work Request Flushed Error");
     CHECK(truth_of(seen.truth, "not_receiving") == 1);
 }
 
-TEST_CASE("after a device error everything but destroying fails with EIO") {
-    const outcome seen = run_with("frame device_fatal frame=1", [] {
-        device nic;
-        queue both(nic);
-        both.bring_to(IBV_QPS_RTS);
-        memory buffers(nic, 8192);
-        const bytes frame = udp_frame();
-        std::copy(frame.begin(), frame.end(), buffers.data.begin());
-        const auto flow = group_rule().create(both);
-        both.post_send(2, {buffers.entry(0, frame.size())}, 0);
-        ibv_async_event event{};
-        ibv_get_async_event(nic.context.get(), &event);
-        ibv_ack_async_event(&event);
-        errno = 0;
-        const bool refused = ibv_alloc_pd(nic.context.get()) == nullptr && errno == EIO;
-        return std::string(event.event_type == IBV_EVENT_DEVICE_FATAL ? "fatal" : "") + (refused ? " refused" : "");
+TEST_CASE("a completion queue breaks when the script says so: its event, its queue pair's, and no more polling") {
+    const outcome seen = run_with("frame completion_queue_error frame=2", [] {
+        echo nic;
+        nic.send(1);
+        nic.both.completions(1);
+        nic.send(2);
+        std::ostringstream said;
+        for (int i = 0; i < 2; ++i) said << ibv_event_type_str(nic.event()) << ", ";
+        ibv_wc done{};
+        said << (ibv_poll_cq(nic.both.cq.get(), 1, &done) < 0) << (nic.both.state() == IBV_QPS_ERR);
+        return said.str();
     });
-    CHECK(seen.said == "fatal refused");
-    CHECK(seen.code == 0);
+    CHECK(seen.said == "CQ error, local work queue catastrophic error, 11");
 }
 
-TEST_CASE("a script that makes no sense leaves no device, rather than a test without faults") {
-    for (const char* script : {"frame dorp rate=0.1", "frame drop rate=2", "frame drop frame=0", "ibv_reg_mr call=1",
-                               "frame drop sometimes=1", "seed x", "reg_mr call=1 errno=1"}) {
-        const outcome seen = run_with(script, [] {
+TEST_CASE("a port goes down for as many frames as the script says, and then is active again") {
+    const outcome seen = run_with("frame port_error frame=2 lasts=3", [] {
+        echo nic;
+        nic.send(1);
+        nic.both.completions(1);
+        nic.send(2);
+        std::ostringstream said;
+        said << ibv_event_type_str(nic.event()) << ", " << ibv_port_state_str(nic.port()) << ", ";
+        nic.send(3);
+        nic.send(4);
+        said << ibv_event_type_str(nic.event()) << ", " << ibv_port_state_str(nic.port()) << ": ";
+        nic.send(5);
+        nic.both.completions(1);
+        return said.str() + nic.arrived();
+    });
+    CHECK(seen.said == "port error, PORT_DOWN, port active, PORT_ACTIVE: 1 5 .");
+    CHECK(truth_of(seen.truth, "fault") == 3);
+    CHECK(truth_of(seen.truth, "offered") == 5);
+}
+
+TEST_CASE("after a device error no frame comes or goes, and everything but destroying fails with EIO") {
+    const outcome seen = run_with("frame device_fatal frame=2", [] {
+        echo nic;
+        nic.send(1);
+        nic.both.completions(1);
+        nic.send(2);
+        std::ostringstream said;
+        said << ibv_event_type_str(nic.event()) << ", ";
+        errno = 0;
+        said << (ibv_alloc_pd(nic.nic.context.get()) == nullptr && errno == EIO) << ": ";
+        nic.send(3);
+        said << nic.both.completions(1, std::chrono::milliseconds(50)).size() << ' ';
+        return said.str() + nic.arrived();
+    });
+    CHECK(seen.said == "local catastrophic error, 1: 0 1 .");
+    CHECK(seen.code == 0);
+    CHECK(truth_of(seen.truth, "sent") == 2);
+    CHECK(truth_of(seen.truth, "fault") == 1);
+}
+
+TEST_CASE("what breaks at a frame can break at a call, and the call goes on or fails as the script says") {
+    const outcome fatal = run_with("ibv_query_qp call=2 do=queue_pair_fatal", [] {
+        echo nic;
+        std::ostringstream said;
+        said << nic.both.state() << nic.both.state() << ", " << ibv_event_type_str(nic.event());
+        return said.str();
+    });
+    CHECK(fatal.said == "36, local work queue catastrophic error");
+    const outcome gone = run_with("ibv_alloc_pd call=2 do=device_fatal", [] {
+        echo nic;
+        errno = 0;
+        const bool refused = ibv_alloc_pd(nic.nic.context.get()) == nullptr && errno == EIO;
+        return std::string(refused ? "refused, " : "") + ibv_event_type_str(nic.event());
+    });
+    CHECK(gone.said == "refused, local catastrophic error");
+    const outcome down = run_with("ibv_query_pkey call=1 do=port_error lasts=2 errno=11", [] {
+        echo nic;
+        __be16 key = 0;
+        errno = 0;
+        std::ostringstream said;
+        said << ibv_query_pkey(nic.nic.context.get(), 1, 0, &key) << ' ' << errno << ' ';
+        for (std::uint64_t i = 1; i <= 3; ++i) nic.send(i);
+        nic.both.completions(1);
+        for (int i = 0; i < 2; ++i) said << ibv_event_type_str(nic.event()) << ", ";
+        return said.str() + nic.arrived();
+    });
+    CHECK(down.said == "-1 11 port error, port active, 3 .");
+}
+
+TEST_CASE("a script that makes no sense leaves no device, and a message that names the rule and what is wrong") {
+    const std::vector<std::pair<std::string, std::string>> nonsense{
+        {"frame dorp rate=0.1", "there is no 'dorp' here; what can be done is drop, repeat"},
+        {"frame", "what is to be done to the frame is missing"},
+        {"frame drop", "which? give rate, frame, every, first or last"},
+        {"frame drop rate=2", "rate is from 0 to 1, not '2'"},
+        {"frame drop rate=often", "rate is from 0 to 1, not 'often'"},
+        {"frame drop frame=0", "frame counts from 1"},
+        {"frame drop frame=1.5", "frame is a whole number, not '1.5'"},
+        {"frame drop frame=99999999999999999999", "frame is a whole number"},
+        {"frame drop first=9 last=3", "first is behind last"},
+        {"frame drop frame=1 times=2", "'times' means nothing to drop"},
+        {"frame repeat frame=1 times=0", "times is from 1 to 1024, not 0"},
+        {"frame drop sometimes=1", "'sometimes' means nothing to drop"},
+        {"frame drop frame=1 device=mlx5_0", "there is no device 'mlx5_0'"},
+        {"frame drop sometimes", "'sometimes' is not KEY=VALUE"},
+        {"ibv_reg_mr call=1", "errno is missing, or do"},
+        {"ibv_reg_mr errno=12", "which? give rate, call, every, first or last"},
+        {"ibv_reg_mr call=1 errno=0", "errno is from 1 to 4095, not 0"},
+        {"ibv_reg_mr call=1 do=drop", "there is no 'drop' here; what can be done is queue_pair_fatal"},
+        {"ibv_regmr call=1 errno=1", "'ibv_regmr' is neither frame nor a verb that can be made to fail"},
+        {"reg_mr call=1 errno=1", "'reg_mr' is neither frame nor a verb"},
+        {"seed x", "seed is a whole number, not 'x'"},
+        {"seed 1 2", "one seed"},
+    };
+    for (const auto& [script, message] : nonsense) {
+        const outcome seen = run_with("# a comment\n" + script, [] {
+            const temporary_folder folder;
+            const std::string log = folder.path() + "/log";
+            if (std::freopen(log.c_str(), "w", stderr) == nullptr) throw std::runtime_error("freopen");
             errno = 0;
-            return std::string(ibv_get_device_list(nullptr) == nullptr && errno == EINVAL ? "refused" : "taken");
+            const bool refused = ibv_get_device_list(nullptr) == nullptr && errno == EINVAL;
+            std::fflush(stderr);
+            return std::string(refused ? "refused " : "taken ") + read_file(log);
         });
-        CHECK(seen.said == "refused");
+        INFO(script);
+        CHECK(seen.said.find("refused softnic: fault script") == 0);
+        CHECK(seen.said.find(message) != std::string::npos);
+        if (script.find("seed") != 0) CHECK(seen.said.find("rule 1 '" + script + "'") != std::string::npos);
     }
 }
 

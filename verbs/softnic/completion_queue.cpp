@@ -3,6 +3,7 @@
 
 #include "clock.hpp"
 #include "context.hpp"
+#include "library.hpp"
 
 #include <bit>
 #include <cerrno>
@@ -56,6 +57,11 @@ void completion_queue::break_down() noexcept {
     event.event_type = IBV_EVENT_CQ_ERR;
     event.element.cq = as_cq();
     owner_.async_events.push(event);
+}
+
+void completion_queue::fail() noexcept {
+    const std::scoped_lock lock(producer_mutex_);
+    if (!broken()) break_down();
 }
 
 void completion_queue::drop_oldest() noexcept {
@@ -152,6 +158,7 @@ bool completion_queue::show_front() noexcept {
 void completion_queue::fill_iterator() noexcept {
     start_poll = [](ibv_cq_ex* cq, ibv_poll_cq_attr* attributes) {
         completion_queue& self = of(cq);
+        if (const int error = planned_failure("ibv_start_poll"); error != 0) return error;
         if (attributes != nullptr && attributes->comp_mask != 0) return EINVAL;
         // Held until end_poll, and only then if the user did not promise to be alone.
         if (!self.single_threaded_) self.consumer_mutex_.lock();

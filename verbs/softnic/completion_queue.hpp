@@ -41,6 +41,8 @@ public:
     int poll(int entries_max, ibv_wc* entries) noexcept;
     void request_notification(bool solicited_only) noexcept;
     int resize(int entries);
+    /// Breaks the queue, as an overrun does.
+    void fail() noexcept;
     /// Removes the completions of a queue pair that is reset or destroyed.
     void purge(std::uint32_t queue_number) noexcept;
 

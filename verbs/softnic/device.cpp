@@ -92,8 +92,9 @@ int device::query_port(std::uint8_t number, ibv_port_attr& attributes) const {
     const netdev seen = interface();
     const bool wire = configuration_.cable == cable_kind::wire;
     attributes = {};
-    attributes.state = wire || seen.up ? IBV_PORT_ACTIVE : IBV_PORT_DOWN;
-    attributes.phys_state = wire || seen.up ? 5 : 3;  // LinkUp, Disabled
+    const bool up = (wire || seen.up) && port_.up();
+    attributes.state = up ? IBV_PORT_ACTIVE : IBV_PORT_DOWN;
+    attributes.phys_state = up ? 5 : 3;  // LinkUp, Disabled
     attributes.max_mtu = IBV_MTU_4096;
     attributes.active_mtu = wire ? IBV_MTU_4096 : mtu_of(seen.mtu_bytes);
     attributes.gid_tbl_len = static_cast<int>(std::max<std::size_t>(seen.gids.size(), 1));
@@ -122,6 +123,7 @@ void device::closed(device_context& by) noexcept {
 
 void device::raise(ibv_event_type type) {
     if (type == IBV_EVENT_DEVICE_FATAL) gone_.store(true, std::memory_order_release);
+    if (type == IBV_EVENT_PORT_ERR || type == IBV_EVENT_PORT_ACTIVE) files_->show_state(*this);
     ibv_async_event event{};
     event.event_type = type;
     event.element.port_num = limits::port;

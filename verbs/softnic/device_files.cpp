@@ -84,10 +84,7 @@ void device_files::write_interface(const device& described) {
 
 void device_files::write_port(const device& described) {
     const fs::path folder = "ports/1";
-    ibv_port_attr attributes{};
-    described.query_port(limits::port, attributes);
-    write(folder / "state", attributes.state == IBV_PORT_ACTIVE ? "4: ACTIVE" : "1: DOWN");
-    write(folder / "phys_state", attributes.state == IBV_PORT_ACTIVE ? "5: LinkUp" : "3: Disabled");
+    show_state(described);
     write(folder / "link_layer", "Ethernet");
     write(folder / "rate", "100 Gb/sec (4X EDR)");
     write(folder / "lid", "0x0");
@@ -100,6 +97,18 @@ void device_files::write_port(const device& described) {
         write(folder / "gids" / index, hexadecimal(seen.gids[i].raw, 16, 2));
         write(folder / "gid_attrs/types" / index, "RoCE v2");
         write(folder / "gid_attrs/ndevs" / index, described.settings().interface);
+    }
+}
+
+void device_files::show_state(const device& described) noexcept {
+    ibv_port_attr attributes{};
+    described.query_port(limits::port, attributes);
+    const bool up = attributes.state == IBV_PORT_ACTIVE;
+    try {
+        write("ports/1/state", up ? "4: ACTIVE" : "1: DOWN");
+        write("ports/1/phys_state", up ? "5: LinkUp" : "3: Disabled");
+    } catch (const std::exception&) {
+        // The folder is gone, or the disk is full: who reads the files sees the old state, and the event tells the truth.
     }
 }
 

@@ -22,6 +22,8 @@ public:
     const std::filesystem::path& device_path() const noexcept { return device_path_; }
     const std::filesystem::path& verbs_path() const noexcept { return verbs_path_; }
 
+    /// Writes down whether the port is up.
+    void show_state(const device& described) noexcept;
     /// True when a counter has changed since the last time.
     bool update_counters(const port& counted) noexcept;
 

@@ -11,16 +11,26 @@
 
 namespace softnic {
 
+/// What a script makes break.
+struct breakage {
+    bool queue_pairs = false;
+    bool completion_queues = false;
+    bool device = false;
+    std::uint64_t port_frames = 0;  ///< the port goes down, and is up again when so many frames have been lost
+
+    explicit operator bool() const noexcept {
+        return queue_pairs || completion_queues || device || port_frames != 0;
+    }
+};
+
 /// What a script wants done to one frame.
 struct frame_verdict {
     bool drop = false;
     bool corrupt = false;
-    bool break_queues = false;  ///< the queue pairs it is for break down
-    bool fail_device = false;
-    bool fail_port = false;  ///< a port error is reported, and at once that the port is active again
-    unsigned extra_copies = 0;
-    unsigned delay_frames = 0;  ///< this many later frames overtake it
-    std::uint64_t random = 0;   ///< where to corrupt it
+    breakage broken;  ///< queue pairs and completion queues: those the frame is for
+    std::uint64_t extra_copies = 0;
+    std::uint64_t delay_frames = 0;  ///< this many later frames overtake it
+    std::uint64_t random = 0;        ///< where to corrupt it
 };
 
 /// A seeded script of faults. What happens to the n-th frame of a device, or to the n-th call of a verb, depends on the
@@ -28,35 +38,55 @@ struct frame_verdict {
 class fault_script {
 public:
     fault_script() = default;
-    /// Fills an empty script from its lines, which the README describes. Throws std::invalid_argument, naming the line.
-    void read(std::string_view text);
+    /// Fills an empty script from its lines, which the README describes. `devices` are the names that rules may give.
+    /// Throws std::invalid_argument, with the rule that is wrong.
+    void read(std::string_view text, const std::vector<std::string>& devices);
 
     bool concerns_frames() const noexcept { return !frame_rules_.empty(); }
     frame_verdict judge(std::string_view device, std::uint64_t frame) const noexcept;
 
-    /// Counts a call of a verb, and gives the errno it has to fail with, or 0.
-    int judge_call(std::string_view verb) noexcept;
+    /// Counts a call of a verb, and gives the errno it has to fail with, or 0. `carry_out(breakage, device)` does what
+    /// else the script has for the call; an empty name stands for every device.
+    template <class CarryOut>
+    int judge_call(std::string_view verb, CarryOut&& carry_out) {
+        int error = 0;
+        for (const call_rule* rule : count_call(verb)) {
+            if (error == 0) error = rule->error;
+            if (rule->broken) carry_out(rule->broken, rule->device);
+        }
+        return error;
+    }
 
 private:
-    enum class action : std::uint8_t { drop, repeat, reorder, corrupt, break_queue, fail_device, fail_port };
+    enum class action : std::uint8_t {
+        drop,
+        repeat,
+        reorder,
+        corrupt,
+        break_queue_pairs,
+        break_completion_queues,
+        fail_device,
+        fail_port
+    };
 
     /// Which frames or calls, numbered from 1.
     struct selection {
-        double rate = 0;
+        std::optional<double> rate;
         std::vector<std::uint64_t> numbers;
         std::uint64_t every = 0;
         std::uint64_t first = 1;
         std::uint64_t last = ~std::uint64_t{0};
-        bool ranged = false;
     };
     struct frame_rule {
         selection which;
         std::string device;  ///< empty: each
         action what = action::drop;
-        unsigned amount = 1;
+        std::uint64_t amount = 1;
     };
     struct call_rule {
         selection which;
+        std::string device;  ///< empty: each
+        breakage broken;
         int error = 0;
     };
     struct verb_rules {
@@ -64,9 +94,14 @@ private:
         std::atomic<std::uint64_t> calls{0};
     };
 
-    friend struct fault_reader;
+    friend class fault_reader;
+    /// True for the verbs that can fail or that a script can count.
+    static bool is_verb(std::string_view name) noexcept;
     bool selects(const selection& which, std::uint64_t rule, std::uint64_t number) const noexcept;
+    static void apply(action what, std::uint64_t amount, breakage& broken) noexcept;
     static void apply(const frame_rule& rule, frame_verdict& verdict) noexcept;
+    /// Counts a call, and gives the rules that it meets.
+    std::vector<const call_rule*> count_call(std::string_view verb);
 
     std::uint64_t seed_ = 0;
     std::vector<frame_rule> frame_rules_;

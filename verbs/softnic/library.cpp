@@ -41,12 +41,24 @@ library::library() : process_(::getpid()) {
 
 void library::configure() {
     configuration_ = configuration_from_environment();
-    if (!configuration_.faults_file.empty()) faults_.read(read_whole(configuration_.faults_file));
+    if (!configuration_.faults_file.empty()) {
+        std::vector<std::string> names;
+        for (const device_configuration& each : configuration_.devices) names.push_back(each.name);
+        faults_.read(read_whole(configuration_.faults_file), names);
+    }
     runtime_ = std::make_unique<runtime_folder>(configuration_.runtime_folder);
     int index = 0;
     for (const device_configuration& each : configuration_.devices) {
         devices_.push_back(std::make_unique<device>(each, index++, *runtime_, faults_));
     }
+}
+
+int library::plan(std::string_view verb) {
+    return faults_.judge_call(verb, [this](const breakage& what, std::string_view name) {
+        for (const auto& each : devices_) {
+            if (name.empty() || name == each->name()) each->attached_port().break_down(what);
+        }
+    });
 }
 
 void library::shut_down() noexcept {

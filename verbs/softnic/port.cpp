@@ -45,6 +45,7 @@ void port::shut_down() noexcept {
     [[maybe_unused]] const ssize_t written = ::write(service_wake_.get(), &one, sizeof one);
     delivery_.join();
     service_.join();
+    count(account_.lost_no_rule, held_.size());
 }
 
 std::shared_ptr<queue_account> port::open_account(std::uint32_t queue_number) {
@@ -97,6 +98,7 @@ std::size_t port::send(std::span<const outgoing_frame> frames) noexcept {
 }
 
 void port::transmit(queue_pair& pair) noexcept {
+    if (dead_.load(std::memory_order_relaxed)) return;
     if (!waiting_.empty()) {
         if (std::find(waiting_.begin(), waiting_.end(), &pair) == waiting_.end()) waiting_.push_back(&pair);
         return;
@@ -107,7 +109,50 @@ void port::transmit(queue_pair& pair) noexcept {
     [[maybe_unused]] const ssize_t written = ::write(service_wake_.get(), &one, sizeof one);
 }
 
-void port::forget(queue_pair& pair) noexcept { std::erase(waiting_, &pair); }
+void port::forget(queue_pair& pair) noexcept {
+    std::erase(waiting_, &pair);
+    std::erase(pairs_, &pair);
+}
+
+// --- breaking ---
+
+void port::break_down(const breakage& what) {
+    const std::scoped_lock lock(receive_mutex);
+    break_now(what, pairs_);
+}
+
+void port::break_now(const breakage& what, std::span<queue_pair* const> pairs) {
+    if (what.completion_queues) {
+        for (queue_pair* pair : pairs) {
+            pair->receives().fail();
+            pair->sends().fail();
+        }
+    }
+    // A queue pair cannot work without its completion queues.
+    if (what.queue_pairs || what.completion_queues) {
+        for (queue_pair* pair : pairs) pair->break_down();
+    }
+    if (what.device && !dead_.exchange(true)) {
+        const std::scoped_lock lock(transmit_mutex);
+        waiting_.clear();
+        tell_.event(IBV_EVENT_DEVICE_FATAL);
+    }
+    if (what.port_frames != 0) {
+        down_frames_ = std::max(down_frames_, what.port_frames);
+        if (!down_.exchange(true)) tell_.event(IBV_EVENT_PORT_ERR);
+    }
+}
+
+/// True when the frame is lost because the device is gone or the port is down.
+bool port::lose_in_breakage() {
+    if (!dead_.load(std::memory_order_relaxed) && down_frames_ == 0) return false;
+    count(account_.lost_fault);
+    if (down_frames_ != 0 && --down_frames_ == 0) {
+        down_.store(false);
+        tell_.event(IBV_EVENT_PORT_ACTIVE);
+    }
+    return true;
+}
 
 void port::serve_until_stopped() {
     while (!stopping_.load()) {
@@ -128,7 +173,7 @@ void port::serve_cable() {
 
 void port::send_what_was_left() {
     // While a queue pair waits nobody else uses the sending side of the cable.
-    for (bool left = true; left && !stopping_.load();) {
+    for (bool left = true; left && !stopping_.load() && !dead_.load();) {
         cable_->wait_for_room();
         serve_cable();
         const std::scoped_lock lock(transmit_mutex);

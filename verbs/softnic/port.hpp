@@ -10,6 +10,7 @@
 #include "queue_account.hpp"
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -58,6 +59,13 @@ public:
     void transmit(queue_pair& pair) noexcept;
     void forget(queue_pair& pair) noexcept;
 
+    /// Under the receive mutex, for each queue pair before anything else.
+    void admit(queue_pair& pair) { pairs_.push_back(&pair); }
+    /// Breaks what a fault script wants broken, of every queue pair. Takes both mutexes.
+    void break_down(const breakage& what);
+    /// False while a fault script has the port down.
+    bool up() const noexcept { return !down_.load(std::memory_order_relaxed); }
+
     std::shared_ptr<queue_account> open_account(std::uint32_t queue_number);
     std::vector<std::shared_ptr<const queue_account>> accounts() const;
     const port_account& account() const noexcept { return account_; }
@@ -83,6 +91,8 @@ private:
     void take_corrupted(const arrival& each, const frame_layers& layers, std::uint64_t random);
     bool deliver(const arrival& each, const frame_layers& layers, const arrivals& batch,
                  const std::vector<const flow_rule*>& rules);
+    void break_now(const breakage& what, std::span<queue_pair* const> pairs);
+    bool lose_in_breakage();
     void hold(held_frame frame);
     void deliver_held(std::uint64_t up_to);
     void redeliver(std::span<const std::byte> frame, bool checksums_known_good);
@@ -90,6 +100,7 @@ private:
     void serve_cable();
     void send_what_was_left();
     bool publish_counters();
+    bool quiet_for(std::chrono::milliseconds limit);
 
     const device_configuration configuration_;
     const fault_script& faults_;
@@ -109,11 +120,16 @@ private:
     bool listening_promiscuously_ = false;
     std::uint64_t frames_matched_ = 0;
     std::deque<held_frame> held_;
+    std::vector<queue_pair*> pairs_;
+    std::uint64_t down_frames_ = 0;  ///< this many frames are lost before the port is up again
+    std::chrono::steady_clock::time_point quiet_since_{};  ///< of the delivery thread; zero while frames come
     std::vector<const queue_pair*> served_;
 
     // Under the transmit mutex.
     std::vector<queue_pair*> waiting_;  ///< in the order in which they go on; not empty: the cable had no room
 
+    std::atomic<bool> down_{false};
+    std::atomic<bool> dead_{false};  ///< the device is gone: nothing goes in or out
     std::atomic<bool> stopping_{false};
     descriptor service_wake_;
     std::thread delivery_;

@@ -18,6 +18,7 @@ constexpr std::chrono::milliseconds sleep_limit{100};
 constexpr std::chrono::milliseconds nap_limit{10};  // counters wait to be published
 constexpr std::chrono::microseconds patience{50};   // polling this long is cheaper than a sleep and a wake-up
 constexpr std::chrono::milliseconds counters_interval{100};
+constexpr std::chrono::milliseconds overtaking_limit{100};  // nothing has come for so long: nothing will overtake
 
 unsigned flags_of(std::span<const std::byte> frame, const frame_layers& layers, bool known_good) noexcept {
     return known_good || checksums_hold(frame, layers) ? unsigned{IBV_WC_IP_CSUM_OK} : 0U;
@@ -31,7 +32,10 @@ void port::deliver_until_stopped() {
     while (!stopping_.load(std::memory_order_relaxed)) {
         if (!deliver_batch()) {
             wait_for_traffic();
-        } else if (const auto now = steady_clock::now(); now - told >= counters_interval) {
+            continue;
+        }
+        quiet_since_ = {};
+        if (const auto now = steady_clock::now(); now - told >= counters_interval) {
             told = now;
             publish_counters();
         }
@@ -50,16 +54,27 @@ bool port::deliver_batch() {
 
 void port::wait_for_traffic() {
     for (const auto until = steady_clock::now() + patience; steady_clock::now() < until;) {
-        if (deliver_batch()) return;
+        if (deliver_batch()) {
+            quiet_since_ = {};
+            return;
+        }
         ::sched_yield();
     }
+    bool holding = false;
     {
         const std::scoped_lock lock(receive_mutex);
-        deliver_held(~std::uint64_t{0});  // nothing is coming that could overtake
+        if (!held_.empty() && quiet_for(overtaking_limit)) deliver_held(~std::uint64_t{0});
         if (!cable_->prepare_to_wait()) return;
+        holding = !held_.empty();
     }
     const bool published = publish_counters();
-    cable_->wait_for_arrivals(published ? sleep_limit : nap_limit);
+    cable_->wait_for_arrivals(published && !holding ? sleep_limit : nap_limit);
+}
+
+bool port::quiet_for(std::chrono::milliseconds limit) {
+    const auto now = steady_clock::now();
+    if (quiet_since_ == steady_clock::time_point{}) quiet_since_ = now;
+    return now - quiet_since_ >= limit;
 }
 
 bool port::publish_counters() {
@@ -78,7 +93,8 @@ bool port::take(const arrival& each, const arrivals& batch) {
         count(account_.lost_no_rule);
         return true;
     }
-    if (faults_.concerns_frames()) return take_with_faults(each, layers, batch);
+    const bool broken = down_frames_ != 0 || dead_.load(std::memory_order_relaxed);
+    if (faults_.concerns_frames() || broken) return take_with_faults(each, layers, batch);
     if (!deliver(each, layers, batch, rules)) return false;
     count(account_.offered);
     return true;
@@ -91,16 +107,15 @@ bool port::take_with_faults(const arrival& each, const frame_layers& layers, con
     const arrival own{.frame = copy, .checksums_known_good = each.checksums_known_good, .sequence = each.sequence};
     count(account_.offered);
     const frame_verdict verdict = faults_.judge(configuration_.name, ++frames_matched_);
-    if (verdict.break_queues) {
-        // Breaking a queue pair down leaves the rules alone, so the list stays valid.
-        for (const flow_rule* rule : rules_.find(layers.keys)) rule->target->break_down();
+    if (verdict.broken) {
+        std::vector<queue_pair*> concerned;
+        for (const flow_rule* rule : rules_.find(layers.keys)) concerned.push_back(rule->target);
+        break_now(verdict.broken, concerned);
     }
-    if (verdict.fail_device) tell_.event(IBV_EVENT_DEVICE_FATAL);
-    if (verdict.fail_port) {
-        tell_.event(IBV_EVENT_PORT_ERR);
-        tell_.event(IBV_EVENT_PORT_ACTIVE);
-    }
-    if (verdict.drop) {
+    const bool lost = lose_in_breakage();
+    if (lost) {
+        // Counted by whoever lost it; those that it was to overtake go on.
+    } else if (verdict.drop) {
         count(account_.lost_fault);
     } else if (verdict.delay_frames != 0) {
         count(account_.reordered);
@@ -110,7 +125,7 @@ bool port::take_with_faults(const arrival& each, const frame_layers& layers, con
     } else {
         redeliver(own.frame, own.checksums_known_good);
     }
-    for (unsigned i = 0; i < verdict.extra_copies && !verdict.drop; ++i) {
+    for (std::uint64_t i = 0; i < verdict.extra_copies && !verdict.drop && !lost; ++i) {
         count(account_.duplicated);
         redeliver(own.frame, own.checksums_known_good);
     }

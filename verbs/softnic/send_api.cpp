@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "library.hpp"
 #include "port.hpp"
 #include "queue_pair.hpp"
 
@@ -12,10 +13,11 @@ struct send_api {
 
     static void start(ibv_qp_ex* pair) {
         queue_pair& self = of(pair);
+        const int planned = planned_failure("ibv_wr_start");
         // Held until wr_complete or wr_abort, as the lock of a hardware send queue is.
         self.building_ = std::unique_lock(self.port_.transmit_mutex);
         self.building_from_ = self.send_queue_.posted();
-        self.building_error_ = 0;
+        self.building_error_ = planned;
     }
 
     static void begin(ibv_qp_ex* pair, ibv_wr_opcode opcode, void* header, std::uint16_t header_bytes,

@@ -47,6 +47,10 @@ int create_pair(const char* verb, ibv_context* handle, const ibv_qp_init_attr_ex
     port& attached = opened.owner.attached_port();
     attached.plug_in();
     auto pair = std::make_unique<queue_pair>(opened, attached, wanted, opened.owner.next_queue_number());
+    {
+        const std::scoped_lock lock(attached.receive_mutex);
+        attached.admit(*pair);
+    }
     ++static_cast<protection_domain*>(wanted.pd)->users;
     ++pair->sends().users;
     ++pair->receives().users;
