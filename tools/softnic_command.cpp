@@ -12,6 +12,7 @@
 #include <system_error>
 #include <vector>
 
+#include <dlfcn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,6 +20,7 @@
 
 #include "commands.hpp"
 #include "option_values.hpp"
+#include "softnic_run_folder.hpp"
 #include "softnic_script.hpp"
 
 namespace verbcast::tools {
@@ -34,28 +36,6 @@ struct softnic_options {
     std::vector<std::string> command;
 };
 
-/// What the processes of one run share, gone when it ends.
-class run_folder {
-public:
-    run_folder() : path_((fs::temp_directory_path() / "verbcast-softnic-run-XXXXXX").string()) {
-        if (::mkdtemp(path_.data()) == nullptr) throw std::system_error(errno, std::generic_category(), path_);
-        fs::create_directory(truth());
-    }
-    ~run_folder() {
-        std::error_code ignored;
-        fs::remove_all(path_, ignored);
-    }
-    run_folder(const run_folder&) = delete;
-    run_folder& operator=(const run_folder&) = delete;
-
-    fs::path truth() const { return fs::path(path_) / "truth"; }
-    fs::path faults() const { return fs::path(path_) / "faults"; }
-    fs::path runtime() const { return fs::path(path_) / "devices"; }
-
-private:
-    std::string path_;
-};
-
 /// The software NIC's libraries: beside the command where it is installed, or where it was built.
 fs::path library_folder() {
     const fs::path program = fs::read_symlink("/proc/self/exe").parent_path();
@@ -68,13 +48,13 @@ fs::path library_folder() {
 
 std::string read_file(const std::string& path) {
     std::ifstream file(path);
-    if (!file) throw std::system_error(errno, std::generic_category(), path);
+    if (!file) throw std::system_error(errno, std::generic_category(), "cannot read " + path);
     return {std::istreambuf_iterator<char>(file), {}};
 }
 
 void set_variable(const char* name, const std::string& value) { ::setenv(name, value.c_str(), 1); }
 
-void set_environment(const softnic_options& options, const run_folder& folder) {
+void set_environment(const softnic_options& options, const softnic_run_folder& folder) {
     const char* const others = std::getenv("LD_LIBRARY_PATH");
     const std::string path = library_folder().string();
     set_variable("LD_LIBRARY_PATH", others != nullptr && *others != '\0' ? path + ":" + others : path);
@@ -85,10 +65,50 @@ void set_environment(const softnic_options& options, const run_folder& folder) {
     set_variable("VERBCAST_SOFTNIC_FAULTS", options.faults_file.empty() ? "" : folder.faults().string());
 }
 
+int wait_for(pid_t process) {
+    int status = 0;
+    while (::waitpid(process, &status, 0) < 0 && errno == EINTR) continue;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/// Lets the software NIC read its devices and its faults once, so that nonsense ends here, with its own message, and not
+/// in a command that finds no device. False when it has refused them.
+bool is_accepted() {
+    const std::string library = (library_folder() / "libibverbs.so.1").string();
+    const pid_t trial = ::fork();
+    if (trial < 0) throw std::system_error(errno, std::generic_category(), "fork");
+    if (trial == 0) {
+        void* const loaded = ::dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
+        if (loaded == nullptr) fmt::print(stderr, "verbcast softnic: {}\n", ::dlerror());
+        using get_device_list = void* (*)(int*);
+        const auto list = loaded == nullptr
+                              ? nullptr
+                              : reinterpret_cast<get_device_list>(::dlsym(loaded, "ibv_get_device_list"));
+        std::_Exit(list != nullptr && list(nullptr) != nullptr ? 0 : 1);
+    }
+    return wait_for(trial) == 0;
+}
+
 volatile std::sig_atomic_t child_process = 0;
 
 void pass_on(int signal) {
     if (child_process > 0) ::kill(static_cast<pid_t>(child_process), signal);
+}
+
+/// What the keyboard sends reaches the command by itself; what another process sends has to be passed on.
+void pass_on_what_was_sent(int signal, siginfo_t* sent, void*) {
+    if (sent->si_code != SI_KERNEL) pass_on(signal);
+}
+
+void handle_signals() {
+    struct sigaction passing {};
+    passing.sa_handler = pass_on;
+    passing.sa_flags = SA_RESTART;
+    for (const int signal : {SIGTERM, SIGHUP, SIGUSR1, SIGUSR2}) ::sigaction(signal, &passing, nullptr);
+    struct sigaction choosing {};
+    choosing.sa_sigaction = pass_on_what_was_sent;
+    choosing.sa_flags = SA_RESTART | SA_SIGINFO;
+    for (const int signal : {SIGINT, SIGQUIT}) ::sigaction(signal, &choosing, nullptr);
 }
 
 /// Runs the command and gives its exit code, or 128 and the signal that ended it. A signal to this process is the
@@ -97,27 +117,26 @@ int run_command(const softnic_options& options) {
     std::vector<char*> arguments;
     for (const std::string& each : options.command) arguments.push_back(const_cast<char*>(each.c_str()));
     arguments.push_back(nullptr);
+    // None arrives before there is a command that could have it.
+    sigset_t all;
+    sigset_t before;
+    ::sigfillset(&all);
+    ::sigprocmask(SIG_BLOCK, &all, &before);
     const pid_t child = ::fork();
     if (child < 0) throw std::system_error(errno, std::generic_category(), "fork");
     if (child == 0) {
+        ::sigprocmask(SIG_SETMASK, &before, nullptr);
         ::execvp(arguments.front(), arguments.data());
         const int missing = errno == ENOENT ? 127 : 126;
         fmt::print(stderr, "verbcast softnic: {}: {}\n", options.command.front(), std::strerror(errno));
         std::_Exit(missing);
     }
     child_process = child;
-    struct sigaction passing {};
-    passing.sa_handler = pass_on;
-    passing.sa_flags = SA_RESTART;
-    for (const int signal : {SIGTERM, SIGHUP, SIGUSR1, SIGUSR2}) ::sigaction(signal, &passing, nullptr);
-    // The terminal sends these to the command too.
-    struct sigaction ignoring {};
-    ignoring.sa_handler = SIG_IGN;
-    for (const int signal : {SIGINT, SIGQUIT}) ::sigaction(signal, &ignoring, nullptr);
-    int status = 0;
-    while (::waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
+    handle_signals();
+    ::sigprocmask(SIG_SETMASK, &before, nullptr);
+    const int code = wait_for(child);
     child_process = 0;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    return code;
 }
 
 void write_truth(const std::string& file, const fs::path& folder) {
@@ -127,16 +146,21 @@ void write_truth(const std::string& file, const fs::path& folder) {
     }
     std::ofstream out(file);
     out << merged_truth(truths).dump() << '\n';
-    if (!out.flush()) throw std::system_error(errno, std::generic_category(), file);
+    if (!out.flush()) throw std::system_error(errno, std::generic_category(), "cannot write " + file);
 }
 
 int run(softnic_options options) {
     if (options.devices.empty()) options.devices = {"softnic0=wire:default"};
-    const run_folder folder;
+    const softnic_run_folder folder;
     if (!options.faults_file.empty()) {
         std::ofstream(folder.faults()) << fault_lines(read_file(options.faults_file));
     }
+    // Before the command runs, so that a place that cannot be written costs nobody a run.
+    if (!options.truth_file.empty() && !std::ofstream(options.truth_file)) {
+        throw std::system_error(errno, std::generic_category(), "cannot write " + options.truth_file);
+    }
     set_environment(options, folder);
+    if (!is_accepted()) return exit_code::usage;
     const int code = run_command(options);
     if (!options.truth_file.empty()) write_truth(options.truth_file, folder.truth());
     return code;

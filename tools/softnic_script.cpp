@@ -2,7 +2,6 @@
 #include "softnic_script.hpp"
 
 #include <algorithm>
-#include <array>
 #include <tuple>
 
 #include <fmt/format.h>
@@ -15,18 +14,8 @@ namespace {
 using nlohmann::json;
 using nlohmann::ordered_json;
 
-constexpr std::array frame_fields{"rate", "frame", "every", "first", "last", "device", "times", "by"};
-constexpr std::array frame_actions{"drop",    "repeat",           "duplicate",    "reorder",
-                                   "corrupt", "queue_pair_fatal", "device_fatal", "port_error"};
-constexpr std::array call_fields{"rate", "call", "every", "first", "last", "errno"};
-
 [[noreturn]] void refuse(std::size_t rule, const std::string& why) {
     throw usage_error(fmt::format("rule {} of the fault script: {}", rule, why));
-}
-
-template <class Words>
-bool is_one_of(const Words& words, std::string_view text) {
-    return std::find(words.begin(), words.end(), text) != words.end();
 }
 
 /// A value as a word of a line: a number, or a name without blanks.
@@ -34,35 +23,25 @@ std::string word(const json& value, std::size_t rule) {
     if (value.is_number()) return value.dump();
     if (!value.is_string()) refuse(rule, "values are numbers and names");
     auto text = value.get<std::string>();
-    const bool plain = !text.empty() && text.find_first_of(" \t\r\n") == std::string::npos;
-    if (!plain) refuse(rule, "a name is empty or has blanks in it");
+    const bool plain = !text.empty() && text.front() != '#' && text.find_first_of(" \t\r\n") == std::string::npos;
+    if (!plain) refuse(rule, "a name is empty, or has blanks or # in it");
     return text;
 }
 
-template <class Fields>
-std::string fields_of(const json& rule, const Fields& known, std::size_t number) {
-    std::string text;
-    for (const auto& [key, value] : rule.items()) {
-        if (key == "at" || key == "do") continue;
-        if (!is_one_of(known, key)) refuse(number, "unknown field \"" + key + "\"");
-        for (const json& each : value.is_array() ? value : json::array({value}))
-            text += fmt::format(" {}={}", key, word(each, number));
-    }
-    return text;
-}
-
+/// What the words mean is the software NIC's to know, and to complain of.
 std::string rule_line(const json& rule, std::size_t number) {
     if (!rule.is_object() || !rule.contains("at")) refuse(number, "\"at\" is missing");
-    const std::string at = word(rule["at"], number);
-    if (at == "frame") {
-        const std::string action = rule.contains("do") ? word(rule["do"], number) : "";
-        if (!is_one_of(frame_actions, action))
-            refuse(number, fmt::format("\"do\" is one of {}", fmt::join(frame_actions, ", ")));
-        return "frame " + action + fields_of(rule, frame_fields, number) + "\n";
+    std::string line = word(rule["at"], number);
+    const bool frame = line == "frame";
+    if (frame && !rule.contains("do")) refuse(number, "\"do\" is missing: drop, repeat, reorder, corrupt, ...");
+    if (frame) line += " " + word(rule["do"], number);
+    for (const auto& [key, value] : rule.items()) {
+        if (key == "at" || (key == "do" && frame)) continue;
+        if (key.empty() || key.find_first_of("= \t\r\n") != std::string::npos) refuse(number, "\"" + key + "\" is no field");
+        for (const json& each : value.is_array() ? value : json::array({value}))
+            line += fmt::format(" {}={}", key, word(each, number));
     }
-    if (!at.starts_with("ibv_")) refuse(number, "\"at\" is \"frame\" or the name of a verb");
-    if (!rule.contains("errno") || rule.contains("do")) refuse(number, "a verb takes an \"errno\", and no \"do\"");
-    return at + fields_of(rule, call_fields, number) + "\n";
+    return line + "\n";
 }
 
 /// Adds the numbers of one object to those of another, and puts its lists behind the other's.

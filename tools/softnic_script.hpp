@@ -12,7 +12,7 @@ namespace verbcast::tools {
 
 /// The lines that the software NIC reads, from the JSON that people write:
 /// {"seed":1,"rules":[{"at":"frame","rate":0.01,"do":"drop"},{"at":"ibv_reg_mr","call":3,"errno":12}]}
-/// Throws usage_error, naming the rule that is wrong.
+/// Throws usage_error, naming the rule that is wrong, when these are not rules; what they mean it does not know.
 std::string fault_lines(std::string_view text);
 
 /// One truth from those of several processes: numbers are added up, queues stand one after the other in an order that

@@ -16,13 +16,17 @@ TEST_CASE("each rule of a fault script is a line for the software NIC") {
           "frame drop rate=0.01\nibv_reg_mr call=3 errno=12\nseed 1\n");
     CHECK(fault_lines(R"({"rules":[{"at":"frame","do":"repeat","frame":[2,5],"times":2}]})") ==
           "frame repeat frame=2 frame=5 times=2\n");
+    CHECK(fault_lines(R"({"rules":[{"at":"ibv_post_recv","call":3,"do":"port_error","lasts":2}]})") ==
+          "ibv_post_recv call=3 do=port_error lasts=2\n");
 }
 
-TEST_CASE("a fault script that is misspelt is refused") {
+TEST_CASE("what is not a list of rules is refused") {
     for (const char* text :
-         {"", "[]", R"({"sed":1})", R"({"rules":[{"at":"frame","do":"dorp"}]})",
-          R"({"rules":[{"at":"frame","do":"drop","rat":1}]})", R"({"rules":[{"do":"drop"}]})",
-          R"({"rules":[{"at":"ibv_reg_mr","call":1}]})", R"({"rules":[{"at":"frame","do":"drop","device":"a\nb"}]})"}) {
+         {"", "[]", R"({"sed":1})", R"({"seed":-1})", R"({"rules":{}})", R"({"rules":[{"at":"frame"}]})",
+          R"({"rules":[{"do":"drop"}]})", R"({"rules":[7]})", R"({"rules":[{"at":"#","do":"drop"}]})",
+          R"({"rules":[{"at":"frame","do":{}}]})", R"({"rules":[{"at":"frame","do":"drop","frame":[[1]]}]})",
+          R"({"rules":[{"at":"frame","do":"drop","device=a by":1}]})",
+          R"({"rules":[{"at":"frame","do":"drop","device":"a\nb"}]})"}) {
         CHECK_THROWS_AS(fault_lines(text), usage_error);
     }
 }

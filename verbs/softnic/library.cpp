@@ -3,6 +3,7 @@
 
 #include "truth.hpp"
 
+#include <net/if.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -19,6 +20,12 @@ std::string read_whole(const std::string& path) {
     std::ifstream file(path);
     if (!file) throw std::invalid_argument("fault script: cannot read " + path);
     return {std::istreambuf_iterator<char>(file), {}};
+}
+
+void require_interface(const device_configuration& wanted) {
+    if (::if_nametoindex(wanted.interface.c_str()) != 0) return;
+    throw std::invalid_argument("device '" + wanted.name + "': there is no interface '" + wanted.interface +
+                                "' in this network namespace");
 }
 
 }  // namespace
@@ -46,6 +53,7 @@ void library::configure() {
         for (const device_configuration& each : configuration_.devices) names.push_back(each.name);
         faults_.read(read_whole(configuration_.faults_file), names);
     }
+    for (const device_configuration& each : configuration_.devices) require_interface(each);
     runtime_ = std::make_unique<runtime_folder>(configuration_.runtime_folder);
     int index = 0;
     for (const device_configuration& each : configuration_.devices) {
