@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The part of librdmacm that finds a device by an address: event channels, ids, binding. It knows the devices through
-// the public verbs only.
+// The part of librdmacm that finds a device by an address: event channels, ids, binding and resolving. It knows the
+// devices through the public verbs only.
+#include "../descriptor.hpp"
 #include "../event_queue.hpp"
 
 #include <rdma/rdma_cma.h>
 
 #include <arpa/inet.h>
+#include <sys/socket.h>
 
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <condition_variable>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -35,11 +38,14 @@ struct opened_devices {
 };
 
 struct event_channel : rdma_event_channel {
-    softnic::event_queue<rdma_cm_event*> events;  // no event is ever raised: there are no connections
+    softnic::event_queue<rdma_cm_event*> events;  // of addresses only: there are no connections
 };
 
 struct identifier : rdma_cm_id {
-    std::unique_ptr<event_channel> own_channel;
+    std::unique_ptr<event_channel> own_channel;  ///< of an id whose calls are synchronous
+    std::mutex mutex;
+    std::condition_variable acknowledged;
+    int events_taken = 0;  ///< and not yet acknowledged
 };
 
 const std::vector<opened_device>& devices() {
@@ -102,6 +108,45 @@ int minus_one(int error) noexcept {
     return -1;
 }
 
+std::size_t size_of(const sockaddr& address) noexcept {
+    return address.sa_family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
+}
+
+/// Gives the id the address, and the device that has it; a wildcard is of no device. Returns 0 or an errno.
+int bind_to(rdma_cm_id& id, const sockaddr& address) {
+    const std::optional<ibv_gid> wanted = gid_of(address);
+    if (!wanted) return EINVAL;
+    if (!is_wildcard(address)) {
+        const opened_device* owner = nullptr;
+        for (const opened_device& each : devices()) {
+            if (owner == nullptr && owns(each.verbs, *wanted)) owner = &each;
+        }
+        if (owner == nullptr) return ENODEV;
+        id.verbs = owner->verbs;
+        id.pd = owner->domain;
+        id.port_num = 1;
+    }
+    std::memcpy(&id.route.addr.src_storage, &address, size_of(address));
+    in_port_t& port = port_of(id.route.addr.src_storage);
+    if (port == 0) port = any_port();
+    return 0;
+}
+
+/// The address that the kernel's routes would send from. Returns 0 or an errno.
+int source_towards(const sockaddr& destination, sockaddr_storage& source) {
+    const softnic::descriptor socket(::socket(destination.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    if (!socket) return errno;
+    sockaddr_storage towards{};
+    std::memcpy(&towards, &destination, size_of(destination));
+    if (port_of(towards) == 0) port_of(towards) = htons(9);  // the port does not matter, but there has to be one
+    const auto bytes = static_cast<socklen_t>(size_of(destination));
+    if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&towards), bytes) != 0) return errno;
+    socklen_t room = sizeof source;
+    if (::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&source), &room) != 0) return errno;
+    port_of(source) = 0;
+    return 0;
+}
+
 }  // namespace
 
 SOFTNIC_EXPORT rdma_event_channel* rdma_create_event_channel() {
@@ -143,30 +188,64 @@ SOFTNIC_EXPORT int rdma_create_id(rdma_event_channel* channel, rdma_cm_id** id, 
     }
 }
 
+/// Waits until the events of the id that were taken have been acknowledged; those that were not are gone.
 SOFTNIC_EXPORT int rdma_destroy_id(rdma_cm_id* id) {
-    delete static_cast<identifier*>(id);
+    auto* const ending = static_cast<identifier*>(id);
+    static_cast<event_channel*>(id->channel)->events.purge([&](rdma_cm_event* each) {
+        if (each->id != id) return false;
+        delete each;
+        return true;
+    });
+    {
+        std::unique_lock lock(ending->mutex);
+        ending->acknowledged.wait(lock, [&] { return ending->events_taken == 0; });
+    }
+    delete ending;
     return 0;
 }
 
 SOFTNIC_EXPORT int rdma_bind_addr(rdma_cm_id* id, sockaddr* address) {
-    if (address == nullptr) return minus_one(EINVAL);
-    const std::optional<ibv_gid> wanted = gid_of(*address);
-    if (!wanted || id->route.addr.src_addr.sa_family != AF_UNSPEC) return minus_one(EINVAL);
-    if (!is_wildcard(*address)) {
-        const opened_device* owner = nullptr;
-        for (const opened_device& each : devices()) {
-            if (owner == nullptr && owns(each.verbs, *wanted)) owner = &each;
-        }
-        if (owner == nullptr) return minus_one(ENODEV);
-        id->verbs = owner->verbs;
-        id->pd = owner->domain;
-        id->port_num = 1;
+    if (address == nullptr || id->route.addr.src_addr.sa_family != AF_UNSPEC) return minus_one(EINVAL);
+    const int error = bind_to(*id, *address);
+    return error == 0 ? 0 : minus_one(error);
+}
+
+/// The result is known at once, and comes as an event all the same, unless the id is synchronous.
+SOFTNIC_EXPORT int rdma_resolve_addr(rdma_cm_id* id, sockaddr* source, sockaddr* destination, int) {
+    if (destination == nullptr || !gid_of(*destination)) return minus_one(EINVAL);
+    if (id->route.addr.dst_addr.sa_family != AF_UNSPEC) return minus_one(EINVAL);
+    const bool bound = id->route.addr.src_addr.sa_family != AF_UNSPEC;
+    if (source != nullptr && source->sa_family != AF_UNSPEC) {
+        const int error = bound ? EINVAL : bind_to(*id, *source);
+        if (error != 0) return minus_one(error);
     }
-    const std::size_t bytes = address->sa_family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
-    std::memcpy(&id->route.addr.src_storage, address, bytes);
-    in_port_t& port = port_of(id->route.addr.src_storage);
-    if (port == 0) port = any_port();
+    int error = 0;
+    if (id->verbs == nullptr) {
+        sockaddr_storage local{};
+        error = source_towards(*destination, local);
+        if (error == 0) error = bind_to(*id, reinterpret_cast<const sockaddr&>(local));
+    }
+    if (error == 0) std::memcpy(&id->route.addr.dst_storage, destination, size_of(*destination));
+    if (static_cast<identifier*>(id)->own_channel) return error == 0 ? 0 : minus_one(error);
+    auto* const event = new (std::nothrow) rdma_cm_event{};
+    if (event == nullptr) return minus_one(ENOMEM);
+    event->id = id;
+    event->event = error == 0 ? RDMA_CM_EVENT_ADDR_RESOLVED : RDMA_CM_EVENT_ADDR_ERROR;
+    event->status = -error;
+    static_cast<event_channel*>(id->channel)->events.push(event);
     return 0;
+}
+
+/// Options concern connections; those of an id are taken as they are, since receivers set them before they bind.
+SOFTNIC_EXPORT int rdma_set_option(rdma_cm_id*, int level, int option, void*, std::size_t bytes) {
+    if (level != RDMA_OPTION_ID) return minus_one(ENOSYS);
+    switch (option) {
+    case RDMA_OPTION_ID_TOS:
+    case RDMA_OPTION_ID_ACK_TIMEOUT: return bytes == sizeof(std::uint8_t) ? 0 : minus_one(EINVAL);
+    case RDMA_OPTION_ID_REUSEADDR:
+    case RDMA_OPTION_ID_AFONLY: return bytes == sizeof(int) ? 0 : minus_one(EINVAL);
+    default: return minus_one(ENOSYS);
+    }
 }
 
 SOFTNIC_EXPORT in_port_t rdma_get_src_port(rdma_cm_id* id) { return port_of(id->route.addr.src_storage); }
@@ -188,13 +267,27 @@ SOFTNIC_EXPORT ibv_context** rdma_get_devices(int* number) {
 SOFTNIC_EXPORT void rdma_free_devices(ibv_context** list) { std::free(list); }
 
 SOFTNIC_EXPORT int rdma_get_cm_event(rdma_event_channel* channel, rdma_cm_event** event) {
-    const auto taken = static_cast<event_channel*>(channel)->events.take([](const rdma_cm_event*) {});
+    const auto taken = static_cast<event_channel*>(channel)->events.take([](const rdma_cm_event* each) {
+        auto* const concerned = static_cast<identifier*>(each->id);
+        const std::scoped_lock lock(concerned->mutex);
+        ++concerned->events_taken;
+    });
     if (!taken) return -1;
     *event = *taken;
     return 0;
 }
 
-SOFTNIC_EXPORT int rdma_ack_cm_event(rdma_cm_event*) { return minus_one(EINVAL); }
+SOFTNIC_EXPORT int rdma_ack_cm_event(rdma_cm_event* event) {
+    if (event == nullptr) return minus_one(EINVAL);
+    auto* const concerned = static_cast<identifier*>(event->id);
+    {
+        const std::scoped_lock lock(concerned->mutex);
+        --concerned->events_taken;
+        concerned->acknowledged.notify_all();
+    }
+    delete event;
+    return 0;
+}
 
 SOFTNIC_EXPORT const char* rdma_event_str(rdma_cm_event_type event) {
     static constexpr std::array texts{
