@@ -5,6 +5,8 @@
 #include <mutex>
 #include <new>
 
+#include "src/binding.hpp"
+
 namespace verbcast {
 namespace {
 
@@ -19,12 +21,24 @@ void* heap_memory::do_allocate(std::size_t bytes, [[maybe_unused]] std::size_t a
     assert(alignment <= payload_alignment);
     if (bytes >= kept_block_bytes_min)
         if (void* block = take(bytes)) return block;
-    return ::operator new (bytes, std::align_val_t{payload_alignment});
+    return make(bytes);
 }
 
 void heap_memory::do_deallocate(void* block, std::size_t bytes, std::size_t) {
     if (bytes >= kept_block_bytes_min && keep(block, bytes)) return;
-    ::operator delete (block, bytes, std::align_val_t{payload_alignment});
+    give_back(block, bytes);
+}
+
+void* heap_memory::make(std::size_t bytes) const {
+    if (node_ && bytes >= kept_block_bytes_min) return allocate_pages(bytes, node_);
+    return ::operator new (bytes, std::align_val_t{payload_alignment});
+}
+
+void heap_memory::give_back(void* block, std::size_t bytes) const noexcept {
+    if (node_ && bytes >= kept_block_bytes_min)
+        free_pages(block, bytes);
+    else
+        ::operator delete (block, bytes, std::align_val_t{payload_alignment});
 }
 
 void* heap_memory::take(std::size_t bytes) noexcept {
@@ -54,7 +68,7 @@ bool heap_memory::keep(void* block, std::size_t bytes) noexcept {
 void heap_memory::give_back_other_than(std::size_t wanted_bytes) noexcept {
     for (auto& [bytes, blocks] : kept_) {
         if (bytes == wanted_bytes) continue;
-        for (void* block : blocks) ::operator delete (block, bytes, std::align_val_t{payload_alignment});
+        for (void* block : blocks) give_back(block, bytes);
         kept_bytes_ -= bytes * blocks.size();
         blocks.clear();
     }

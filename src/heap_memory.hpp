@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <memory_resource>
+#include <optional>
 #include <vector>
 
 #include "src/sync.hpp"
@@ -19,8 +20,9 @@ inline constexpr std::size_t payload_alignment = 64;
 /// were touched before cost nothing. Small blocks are malloc's affair. Thread-safe.
 class heap_memory final : public std::pmr::memory_resource {
 public:
-    /// Holds on to at most `kept_bytes_max` of free blocks.
-    explicit heap_memory(std::uint64_t kept_bytes_max) noexcept : kept_bytes_max_(kept_bytes_max) {}
+    /// Holds on to at most `kept_bytes_max` of free blocks. With `node` large blocks lie on that NUMA node.
+    explicit heap_memory(std::uint64_t kept_bytes_max, std::optional<int> node = {}) noexcept
+        : kept_bytes_max_(kept_bytes_max), node_(node) {}
     ~heap_memory() override;
 
 private:
@@ -28,6 +30,8 @@ private:
     void do_deallocate(void* block, std::size_t bytes, std::size_t alignment) override;
     bool do_is_equal(const std::pmr::memory_resource& other) const noexcept override { return this == &other; }
 
+    void* make(std::size_t bytes) const;
+    void give_back(void* block, std::size_t bytes) const noexcept;
     void* take(std::size_t bytes) noexcept;
     bool keep(void* block, std::size_t bytes) noexcept;
     void give_back_other_than(std::size_t wanted_bytes) noexcept;
@@ -36,6 +40,7 @@ private:
     std::map<std::size_t, std::vector<void*>> kept_;
     std::uint64_t kept_bytes_ = 0;
     const std::uint64_t kept_bytes_max_;
+    const std::optional<int> node_;
 };
 
 }  // namespace verbcast

@@ -20,18 +20,22 @@ constexpr std::size_t buffers_joined = 8;
 constexpr std::size_t buffers_plain = 64;
 constexpr std::size_t joined_bytes_max = 65536;
 
+constexpr std::size_t count_of(bool gro) { return gro ? buffers_joined : buffers_plain; }
+/// Each begins on a cache line.
+constexpr std::size_t stride_of(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
+
 }  // namespace
 
-receive_buffers::receive_buffers(std::size_t packet_bytes_max, bool gro)
-    : buffer_bytes_(gro ? joined_bytes_max : packet_bytes_max), packet_bytes_max_(packet_bytes_max) {
-    const std::size_t count = gro ? buffers_joined : buffers_plain;
-    const std::size_t stride = (buffer_bytes_ + 63) / 64 * 64;
-    memory_ = std::make_unique_for_overwrite<std::byte[]>(count * stride);
+receive_buffers::receive_buffers(std::size_t packet_bytes_max, bool gro, std::optional<int> memory_node)
+    : buffer_bytes_(gro ? joined_bytes_max : packet_bytes_max), packet_bytes_max_(packet_bytes_max),
+      memory_(count_of(gro) * stride_of(buffer_bytes_), memory_node) {
+    const std::size_t count = count_of(gro);
+    const std::size_t stride = stride_of(buffer_bytes_);
     slices_.resize(count);
     controls_.resize(count);
     messages_.resize(count);
     for (std::size_t i = 0; i < count; ++i) {
-        slices_[i] = {memory_.get() + i * stride, buffer_bytes_};
+        slices_[i] = {memory_.data() + i * stride, buffer_bytes_};
         msghdr& header = messages_[i].msg_hdr;
         header.msg_iov = &slices_[i];
         header.msg_iovlen = 1;

@@ -4,13 +4,15 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include <sys/socket.h>
 
 #include <verbcast/add_packet_handler.hpp>
+
+#include "src/binding.hpp"
 
 namespace verbcast {
 
@@ -22,7 +24,8 @@ class receive_buffers {
 public:
     /// Room for datagrams of up to `packet_bytes_max`; longer ones are cut. With `gro` a buffer takes what the kernel
     /// has joined, up to 64 KiB.
-    receive_buffers(std::size_t packet_bytes_max, bool gro);
+    /// With `memory_node` on that NUMA node.
+    receive_buffers(std::size_t packet_bytes_max, bool gro, std::optional<int> memory_node);
 
     struct result {
         std::size_t buffers = 0;
@@ -60,7 +63,7 @@ private:
 
     std::size_t buffer_bytes_;
     std::size_t packet_bytes_max_;
-    std::unique_ptr<std::byte[]> memory_;
+    bound_pages memory_;
     std::vector<iovec> slices_;
     std::vector<control> controls_;
     std::vector<mmsghdr> messages_;

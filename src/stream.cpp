@@ -69,6 +69,7 @@ void stream_config::validate() const {
     constexpr std::uint64_t milliseconds_max = 24ULL * 3600 * 1000;
     if (heap_age_max)
         check_range("heap_age_max", static_cast<std::uint64_t>(heap_age_max->count()), 1, milliseconds_max);
+    if (place) place->validate();
     if (idle_after) check_range("idle_after", static_cast<std::uint64_t>(idle_after->count()), 1, milliseconds_max);
 }
 
@@ -99,6 +100,7 @@ bool stream_base::wait_released(std::chrono::steady_clock::time_point deadline) 
 stream_stats stream_base::stats() const { return core_->stats(); }
 stop_reason stream_base::reason() const { return core_->reason(); }
 boost::asio::io_context& stream_base::context() const noexcept { return core_->context(); }
+const placement_report& stream_base::placed() const noexcept { return core_->placed(); }
 
 stream::stream(io_context_ref context, std::unique_ptr<heap_sink> sink, const stream_config& config)
     : stream_base(std::move(context), config, std::make_unique<sink_outlet>(std::move(sink))) {}

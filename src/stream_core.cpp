@@ -34,7 +34,18 @@ inline void prefetch(const datagram& next) noexcept {
     }
 }
 
-live_heap_rules rules_of(const stream_config& config) {
+placement_report placement_of(const stream_config& config, const io_context_ref& context) {
+    constexpr std::size_t threads = 1;
+    if (config.place) return place_here(*config.place, threads);
+    return context.placed() ? *context.placed() : place_here({}, threads);
+}
+
+std::shared_ptr<std::pmr::memory_resource> memory_of(const stream_config& config, std::optional<int> node) {
+    if (config.memory) return config.memory;
+    return std::make_shared<heap_memory>(config.live_bytes_max / 4, node);
+}
+
+live_heap_rules rules_of(const stream_config& config, std::optional<int> memory_node) {
     return {.out_of_order = config.out_of_order,
             .allow_unsized = config.allow_unsized,
             .compat = config.compat,
@@ -42,16 +53,17 @@ live_heap_rules rules_of(const stream_config& config) {
             .live_bytes_max = config.live_bytes_max,
             .heap_pointers_max = config.heap_pointers_max,
             .heap_ranges_max = config.heap_ranges_max,
-            .memory = config.memory ? config.memory : std::make_shared<heap_memory>(config.live_bytes_max / 4)};
+            .memory = memory_of(config, memory_node)};
 }
 
 }  // namespace
 
 stream_core::stream_core(shared_state& state, io_context_ref context, const stream_config& config,
                          std::unique_ptr<heap_outlet> outlet)
-    : state_(state), context_(std::move(context)), config_(config), outlet_(std::move(outlet)),
-      window_(config_.heaps_live_max, config_.substreams, rules_of(config_)), counters_(config_.statistics),
-      readers_(state_, context_.get(), counters_, config_.explicit_start) {}
+    : state_(state), context_(std::move(context)), config_(config), placed_(placement_of(config_, context_)),
+      outlet_(std::move(outlet)),
+      window_(config_.heaps_live_max, config_.substreams, rules_of(config_, placed_.memory_node)),
+      counters_(config_.statistics), readers_(state_, context_.get(), counters_, config_.explicit_start) {}
 
 stream_core::~stream_core() = default;
 

@@ -73,6 +73,7 @@ public:
     void destroy_readers() noexcept;
 
     boost::asio::io_context& context() const noexcept { return context_.get(); }
+    const placement_report& placed() const noexcept { return placed_; }
 
 private:
     void add_one(const datagram& each, clock_source clock);
@@ -91,6 +92,7 @@ private:
     shared_state& state_;
     const io_context_ref context_;
     const stream_config config_;
+    const placement_report placed_;
     std::unique_ptr<heap_outlet> outlet_;
 
     // Under queue_mutex.

@@ -49,8 +49,10 @@ void udp_reader::endpoint::detach() noexcept {
     if (readable.is_open()) readable.release();
 }
 
-udp_reader::udp_reader(boost::asio::io_context& context, const udp_reader_config& config)
-    : context_(context), config_(config), clock_(config.timestamps ? clock_source::kernel : clock_source::none) {}
+udp_reader::udp_reader(boost::asio::io_context& context, const udp_reader_config& config,
+                       std::optional<int> memory_node)
+    : context_(context), config_(config), clock_(config.timestamps ? clock_source::kernel : clock_source::none),
+      memory_node_(memory_node) {}
 
 std::string udp_reader::description() const {
     std::string text = groups_text("udp", config_.groups);
@@ -69,7 +71,7 @@ void udp_reader::open() {
         endpoints_.emplace_back(udp_socket(each, on, options), context_);
         gro = gro || endpoints_.back().socket.gro();
     }
-    buffers_.emplace(config_.packet_bytes_max, gro);
+    buffers_.emplace(config_.packet_bytes_max, gro, memory_node_);
     found_.groups.reserve(endpoints_.size() + 1);
 }
 
@@ -185,7 +187,7 @@ std::uint64_t udp_reader::count_left() noexcept {
 
 bool stream_base::add_reader(const udp_reader_config& config) {
     config.validate();
-    return add_reader(std::make_unique<udp_reader>(context(), config));
+    return add_reader(std::make_unique<udp_reader>(context(), config, placed().memory_node));
 }
 
 }  // namespace verbcast

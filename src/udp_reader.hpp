@@ -21,7 +21,7 @@ namespace verbcast {
 /// Receives datagrams through sockets of the kernel.
 class udp_reader final : public reader {
 public:
-    udp_reader(boost::asio::io_context& context, const udp_reader_config& config);
+    udp_reader(boost::asio::io_context& context, const udp_reader_config& config, std::optional<int> memory_node = {});
 
     std::string description() const override;
     bool lossless() const noexcept override { return false; }
@@ -57,6 +57,7 @@ private:
     boost::asio::io_context& context_;
     const udp_reader_config config_;
     const clock_source clock_;
+    const std::optional<int> memory_node_;
 
     // Under the stream's lock; release() has them to itself.
     std::optional<receive_buffers> buffers_;

@@ -147,6 +147,22 @@ json stats_object(const stream_stats& stats) {
     };
 }
 
+std::string_view locality_name(topology::locality where) {
+    switch (where) {
+    case topology::locality::node: return "node";
+    case topology::locality::machine: return "machine";
+    case topology::locality::unknown: break;
+    }
+    return "unknown";
+}
+
+json placement_object(const placement_report& report) {
+    return {{"cores", report.cores},
+            {"memory_node", report.memory_node ? json(*report.memory_node) : json(nullptr)},
+            {"locality", locality_name(report.locality)},
+            {"text", report.text}};
+}
+
 std::string json_line(const json& object) { return object.dump(-1, ' ', false, json::error_handler_t::replace) + "\n"; }
 
 void print_json(const json& object) { print_text(json_line(object)); }

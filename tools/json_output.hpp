@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <verbcast/account.hpp>
 #include <verbcast/heap.hpp>
+#include <verbcast/placement.hpp>
 
 namespace verbcast::tools {
 
@@ -20,6 +21,11 @@ json heap_object(const heap& each);
 
 /// What --stats and the last line of recv show.
 json stats_object(const stream_stats& stats);
+
+/// "node", "machine" or "unknown".
+std::string_view locality_name(topology::locality where);
+/// What recv reports of where it runs, and topo proposes.
+json placement_object(const placement_report& report);
 
 /// One line; bytes that are not UTF-8 become U+FFFD.
 std::string json_line(const json& object);

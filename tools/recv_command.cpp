@@ -12,7 +12,14 @@
 namespace verbcast::tools {
 namespace {
 
-int core_count() { return static_cast<int>(::sysconf(_SC_NPROCESSORS_CONF)); }
+void set_placement(placement& target, const std::string& text) {
+    if (text == "auto")
+        target.how = placement::mode::automatic;
+    else if (text == "none")
+        target.how = placement::mode::none;
+    else
+        target = placement::on(parse_cores(text, static_cast<int>(::sysconf(_SC_NPROCESSORS_CONF))));
+}
 
 option_section where_options(recv_options& target) {
     return {
@@ -58,11 +65,12 @@ option_section where_options(recv_options& target) {
              .help = "Threads that receive (default 1). One stream uses one at a time; more helps when it shares them.",
              .set = into_count(target.threads.threads, 1, 1024),
              .field = "threads"},
-            {.name = "--cores",
-             .value = "LIST",
+            {.name = "--placement",
+             .value = "auto|none|CORES",
              .help =
-                 "Cores for these threads, such as 2 or 0,2-3: best on the NIC's NUMA node, away from its interrupts.",
-             .set = [&target](const std::string& text) { target.threads.cores = parse_cores(text, core_count()); },
+                 "Where these threads run and memory lies: auto is beside the NIC of --interface; CORES, such as 2 or "
+                 "0,2-3, are for the threads in turn; none (default) is where the kernel likes. See verbcast topo.",
+             .set = [&target](const std::string& text) { set_placement(target.threads.place, text); },
              .field = "cores"},
         },
     };

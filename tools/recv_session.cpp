@@ -8,6 +8,7 @@
 
 #include "command.hpp"
 #include "human_units.hpp"
+#include "interface_name.hpp"
 #include "json_output.hpp"
 #include "safe_text.hpp"
 #include "text_output.hpp"
@@ -41,7 +42,16 @@ std::optional<std::chrono::milliseconds> in_milliseconds(std::optional<std::chro
 }  // namespace
 
 recv_session::recv_session(const recv_options& options)
-    : options_(options), loop_(handlers()), stream_(thread_pool(options.threads), stream_config_of()) {}
+    : options_(options), loop_(handlers()), stream_(thread_pool(threads_of()), stream_config_of()) {}
+
+thread_pool_config recv_session::threads_of() const {
+    thread_pool_config config = options_.threads;
+    if (config.place.how == placement::mode::none) return config;
+    if (config.place.how == placement::mode::automatic && options_.interface.empty())
+        throw usage_error("--placement auto is beside a NIC: name it with --interface");
+    if (!options_.interface.empty()) config.place.interface = find_interface(options_.interface);
+    return config;
+}
 
 ring_stream_config recv_session::stream_config_of() {
     ring_stream_config config = options_.ring;
@@ -88,11 +98,16 @@ void recv_session::announce() {
     if (options_.json) {
         json groups = json::array();
         for (const std::string& each : options_.groups) groups.push_back(each);
-        print_json({{"type", "ready"}, {"reader", choice_.name}, {"why", choice_.why}, {"groups", groups}});
+        print_json({{"type", "ready"},
+                    {"reader", choice_.name},
+                    {"why", choice_.why},
+                    {"groups", groups},
+                    {"placement", placement_object(stream_.placed())}});
         return;
     }
     say(fmt::format("receiving {} through {} ({})", counted(options_.groups.size(), "group"),
                     choice_.name == "ibv" ? "a queue of the NIC" : "sockets of the kernel", choice_.why));
+    if (options_.threads.place.how != placement::mode::none) say("placement: " + stream_.placed().text);
 }
 
 void recv_session::on_event(const stream_event& event) {

@@ -49,6 +49,7 @@ public:
 private:
     enum class end_cause { stream, heaps, time, signal, save_failed };
 
+    thread_pool_config threads_of() const;
     ring_stream_config stream_config_of();
     heap_loop_handlers handlers();
     void open();

@@ -24,6 +24,7 @@
 #include <verbcast/descriptor.hpp>
 #include <verbcast/heap.hpp>
 #include <verbcast/packet.hpp>
+#include <verbcast/placement.hpp>
 #include <verbcast/stop_reason.hpp>
 #include <verbcast/thread_pool.hpp>
 #include <verbcast/units.hpp>
@@ -104,6 +105,9 @@ struct stream_config {
     /// Where payloads live. Null: a pool of the stream's that keeps memory of finished heaps for the next ones.
     /// Called by the threads that run readers and by those that drop heaps; must be thread-safe.
     std::shared_ptr<std::pmr::memory_resource> memory = {};
+    /// Where that pool's memory lies. Unset: as the thread_pool's placement says, or where it comes to lie. Threads are
+    /// the thread_pool's to place; this is for streams on an io_context of the user's.
+    std::optional<placement> place = {};
     /// Null: payloads are copied.
     payload_placer place_payload = {};
     std::vector<custom_statistic> statistics = {};
@@ -158,6 +162,8 @@ public:
     stop_reason reason() const;
 
     boost::asio::io_context& context() const noexcept;
+    /// Where the stream's threads run, if they are a thread_pool's, and where its memory lies.
+    const placement_report& placed() const noexcept;
 
 private:
     // Private, with these two as friends: nobody else can derive from it.

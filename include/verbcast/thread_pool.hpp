@@ -6,18 +6,18 @@
 #include <memory>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include <boost/asio/io_context.hpp>
 
 #include <verbcast/api.hpp>
+#include <verbcast/placement.hpp>
 
 namespace verbcast {
 
 struct thread_pool_config {
     std::size_t threads = 1;
-    /// Thread i runs on cores[i % cores.size()] only. Empty: wherever the kernel likes.
-    std::vector<int> cores = {};
+    /// Where the threads run, and with them the memory of the streams that are given this pool.
+    placement place = {};
     /// Threads show up in top and gdb as NAME/0, NAME/1, ...; the kernel keeps 15 characters.
     std::string name = "verbcast";
 
@@ -35,6 +35,8 @@ public:
 
     boost::asio::io_context& context() const noexcept;
     std::size_t threads() const noexcept;
+    /// What `place` came to.
+    const placement_report& placed() const noexcept;
 
     /// Ends the threads when their present handlers return; idempotent, any thread. Does not wait.
     void stop() const noexcept;
@@ -51,12 +53,16 @@ private:
 class VERBCAST_API io_context_ref {
 public:
     io_context_ref(boost::asio::io_context& context) noexcept : context_(&context) {}  // NOLINT: converts
-    io_context_ref(thread_pool pool) noexcept : context_(&pool.context()), pool_(std::move(pool.state_)) {}  // NOLINT
+    io_context_ref(thread_pool pool) noexcept                                          // NOLINT
+        : context_(&pool.context()), placed_(&pool.placed()), pool_(std::move(pool.state_)) {}
 
     boost::asio::io_context& get() const noexcept { return *context_; }
+    /// Of the pool; null when it is no pool.
+    const placement_report* placed() const noexcept { return placed_; }
 
 private:
     boost::asio::io_context* context_;
+    const placement_report* placed_ = nullptr;
     std::shared_ptr<void> pool_;
 };
 

@@ -68,7 +68,7 @@ class Usage(CommandTest):
                 "--when-full": ["block", ""],
                 "--reader": ["tcp"],
                 "--ring": ["0"],
-                "--cores": ["a", "3-1", "1,,2", "9999"],
+                "--placement": ["a", "3-1", "1,,2", "9999", "automatic"],
                 "--threads": ["0"],
                 "--buffer": ["0", "lots"],
                 "--heap-age": ["0"],
