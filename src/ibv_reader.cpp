@@ -374,17 +374,26 @@ void ibv_reader::drain_left() noexcept {
         ++left_[static_cast<std::size_t>(rule - groups_.begin())];
     }
     const auto deadline = std::chrono::steady_clock::now() + drain_limit;
-    while (queue_->posted() != 0 && std::chrono::steady_clock::now() < deadline) {
+    while (queue_->posted() != 0) {
         const int count = queue_->poll();
         if (count < 0) return;
-        if (count == 0) std::this_thread::yield();
-        for (const verbs::completion& each : queue_->done()) {
-            if (each.status != verbs::slot_status::received) continue;
-            const verbs::sorted_frame frame = queue_->sort(each, verbs::checksum_check::skip);
-            if (frame.rule != verbs::sorted_frame::no_rule) losses_->arrived(frame.rule);
-            ++left_[std::min<std::size_t>(frame.rule, groups_.size())];
-        }
+        for (const verbs::completion& each : queue_->done()) count_left(each);
+        if (count > 0) continue;  // what is there is counted however late it is
+        if (std::chrono::steady_clock::now() > deadline) return;
+        std::this_thread::yield();
     }
+}
+
+void ibv_reader::count_left(const verbs::completion& each) noexcept {
+    std::uint32_t rule = verbs::sorted_frame::no_rule;
+    if (each.status == verbs::slot_status::received)
+        rule = queue_->sort(each, verbs::checksum_check::skip).rule;
+    else if (each.status != verbs::slot_status::too_long)
+        return;
+    else if (groups_.size() == 1)
+        rule = 0;
+    if (rule != verbs::sorted_frame::no_rule) losses_->arrived(rule);
+    ++left_[std::min<std::size_t>(rule, groups_.size())];
 }
 
 bool stream_base::add_reader(const ibv_reader_config& config) {

@@ -66,6 +66,7 @@ private:
     bool polls() const noexcept { return queue_->descriptor() < 0; }
     std::uint32_t group_of(std::uint32_t rule) const noexcept;
     void drain_left() noexcept;
+    void count_left(const verbs::completion& each) noexcept;
 
     boost::asio::io_context& context_;
     const ibv_reader_config config_;

@@ -82,7 +82,8 @@ bool registered_memory::try_register(ibv_pd* domain, std::size_t region_slots) {
     region_slots_ = region_slots;
     for (std::size_t first = 0; first < slots_; first += region_slots) {
         const std::size_t bytes = std::min(region_slots, slots_ - first) * slot_bytes_;
-        memory_region region(ibv_reg_mr(domain, slot(first), bytes, IBV_ACCESS_LOCAL_WRITE));
+        constexpr int access = IBV_ACCESS_LOCAL_WRITE;
+        memory_region region(ibv_reg_mr(domain, slot(first), bytes, access));
         if (!region) return false;
         regions_.push_back(std::move(region));
     }

@@ -64,6 +64,7 @@ std::vector<const fault_script::call_rule*> fault_script::count_call(std::string
     for (std::size_t i = 0; i < found->second.rules.size(); ++i) {
         if (selects(found->second.rules[i].which, i, call)) met.push_back(&found->second.rules[i]);
     }
+    if (!met.empty()) found->second.failed.fetch_add(1, std::memory_order_relaxed);
     return met;
 }
 

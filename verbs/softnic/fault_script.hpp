@@ -57,6 +57,12 @@ public:
         return error;
     }
 
+    /// Calls `visit(verb, calls)` for each verb of the script: how many of its calls a rule was for.
+    template <class Visitor>
+    void for_each_failed(Visitor visit) const {
+        for (const auto& [verb, rules] : verbs_) visit(verb, rules.failed.load(std::memory_order_relaxed));
+    }
+
 private:
     enum class action : std::uint8_t {
         drop,
@@ -92,6 +98,7 @@ private:
     struct verb_rules {
         std::vector<call_rule> rules;
         std::atomic<std::uint64_t> calls{0};
+        std::atomic<std::uint64_t> failed{0};  ///< calls that met a rule
     };
 
     friend class fault_reader;

@@ -81,7 +81,7 @@ void library::write_truth() noexcept {
     if (configuration_.truth_folder.empty() || ::getpid() != process_) return;
     const std::scoped_lock lock(truth_mutex_);
     try {
-        softnic::write_truth(configuration_.truth_folder, devices_);
+        softnic::write_truth(configuration_.truth_folder, devices_, faults_);
     } catch (const std::exception& error) {
         std::fprintf(stderr, "softnic: %s\n", error.what());
     }

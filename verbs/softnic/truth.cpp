@@ -78,7 +78,8 @@ void write_device(std::ostream& out, const port& attached) {
 
 }  // namespace
 
-void write_truth(const std::string& folder, const std::vector<std::unique_ptr<device>>& devices) {
+void write_truth(const std::string& folder, const std::vector<std::unique_ptr<device>>& devices,
+                 const fault_script& faults) {
     const std::string path = folder + "/" + std::to_string(::getpid()) + ".json";
     const std::string unfinished = path + ".part";
     std::ofstream file(unfinished);
@@ -86,6 +87,11 @@ void write_truth(const std::string& folder, const std::vector<std::unique_ptr<de
     {
         counter_object all(file);
         for (const auto& each : devices) write_device(all.member(each->name()), each->attached_port());
+    }
+    file << ",\"failed_calls\":";
+    {
+        counter_object failed(file);
+        faults.for_each_failed([&](const std::string& verb, std::uint64_t calls) { failed.member(verb, calls); });
     }
     file << "}\n";
     file.close();
