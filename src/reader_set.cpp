@@ -31,6 +31,8 @@ void reader_set::start() {
 bool reader_set::open_and_link(std::unique_ptr<reader> added, role part) {
     added->open();
     reader& linked = *added;
+    // Before its first batch, which goes by it. Relaxed: the post orders the two.
+    if (!linked.lossless()) all_lossless_.store(false, std::memory_order_relaxed);
     {
         const std::lock_guard lock(reader_mutex_);
         if (stopped_) return false;  // `added` goes after the unlock: it was declared before
@@ -40,8 +42,7 @@ bool reader_set::open_and_link(std::unique_ptr<reader> added, role part) {
     // The first handler like any other: it finds out under the lock whether the stream is still there.
     sync::post(context_,
                reader::bind_handler(handler_context(state_.shared_from_this()),
-                                    [this, &linked](handler_context context, stream_base::add_packet_handler& batch) {
-                                        all_lossless_ = all_lossless_ && linked.lossless();
+                                    [&linked](handler_context context, stream_base::add_packet_handler& batch) {
                                         linked.start(std::move(context), batch);
                                     }));
     return true;

@@ -41,7 +41,7 @@ public:
 
     // Under queue_mutex.
 
-    bool all_lossless() const noexcept { return all_lossless_; }
+    bool all_lossless() const noexcept { return all_lossless_.load(std::memory_order_relaxed); }
     /// Marks a reader that does not go on. True when it was the last one.
     bool end(const reader& ended) noexcept;
     /// Stops and releases those that were marked.
@@ -67,8 +67,8 @@ private:
     boost::asio::io_context& context_;
     counters& counters_;
 
-    bool all_lossless_ = true;  // under queue_mutex
-    bool some_ended_ = false;   // under queue_mutex
+    sync::atomic<bool> all_lossless_{true};
+    bool some_ended_ = false;  // under queue_mutex
 
     mutable sync::mutex reader_mutex_{sync::lock_rank::reader};
     // Under reader_mutex_:

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <stdexcept>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -18,6 +20,7 @@
 #include <verbcast/ring_stream.hpp>
 #include <verbcast/thread_pool.hpp>
 
+#include "support/flood_reader.hpp"
 #include "support/packet_builder.hpp"
 
 using namespace verbcast;
@@ -266,4 +269,60 @@ TEST_CASE("a consumer sees the error behind the heaps before it", "[ring_stream]
         "third heap refused");
     CHECK(seen == std::vector<std::uint64_t>{1, 2});
     CHECK(bench.ring.stats().account.balanced());
+}
+
+TEST_CASE("an asynchronous pop of a stream that failed completes with its error", "[ring_stream]") {
+    const bytes input = heaps(1);
+    const auto error_after = [&input](const std::exception_ptr& thrown) {
+        bench bench{{.stream = {.place_payload = [&](const payload_placement&) { std::rethrow_exception(thrown); }}}};
+        bench.feed(input);
+        boost::system::error_code seen;
+        bench.ring.async_pop(
+            boost::asio::bind_executor(bench.context, [&](boost::system::error_code error, const heap_ref& heap) {
+                CHECK_FALSE(heap);
+                seen = error;
+            }));
+        bench.go_on();
+        return seen;
+    };
+    const auto no_space = std::make_error_code(std::errc::no_space_on_device);
+    CHECK(error_after(std::make_exception_ptr(std::system_error(no_space))) == boost::system::error_code(no_space));
+    CHECK(error_after(std::make_exception_ptr(std::runtime_error("refused"))) == boost::system::errc::io_error);
+}
+
+TEST_CASE("pop_for gives up when its time is over, and not before", "[ring_stream]") {
+    const std::chrono::milliseconds patience(20);
+    bench bench;
+    const auto start = std::chrono::steady_clock::now();
+    CHECK(bench.ring.pop_for(patience).status == pop_status::empty);
+    CHECK(std::chrono::steady_clock::now() - start >= patience);
+    bench.feed(heaps(1));
+    CHECK(bench.ring.pop_for(patience));
+    CHECK(bench.ring.pop_for(patience).status == pop_status::stopped);
+}
+
+TEST_CASE("incomplete heaps are dropped and counted, or delivered to those who ask for them", "[ring_stream]") {
+    const bytes input = wire_packet{.heap_length = 100, .payload = pattern(8)}.encode();
+    bench dropping;
+    dropping.feed(input);
+    CHECK(dropping.ring.try_pop().status == pop_status::stopped);
+    CHECK(dropping.ring.stats().account.dropped_incomplete == 1);
+
+    bench delivering{{.incomplete = incomplete_policy::deliver}};
+    delivering.feed(input);
+    const pop_result popped = delivering.ring.try_pop();
+    REQUIRE(popped);
+    CHECK(popped.heap->status() == heap_status::incomplete);
+    CHECK(delivering.ring.stats().account.delivered_incomplete == 1);
+}
+
+TEST_CASE("unless a policy is chosen, a full ring pauses lossless readers and drops what others bring",
+          "[ring_stream]") {
+    const bool lossless = GENERATE(true, false);
+    bench bench{{.heaps = 4}};
+    bench.ring.add_reader(std::make_unique<flood_reader>(bench.context, flood_packets(), lossless));
+    for (int handlers = 0; handlers < 10; ++handlers) bench.context.poll_one();
+    CHECK(bench.ring.source().capacity() == 4);
+    CHECK(bench.ring.source().size() == 4);
+    CHECK((bench.ring.stats().heaps_dropped_ring_full == 0) == lossless);
 }
