@@ -71,8 +71,8 @@ int wait_for(pid_t process) {
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-/// Lets the software NIC read its devices and its faults once, so that nonsense ends here, with its own message, and not
-/// in a command that finds no device. False when it has refused them.
+/// Lets the software NIC read its devices and its faults once, so that nonsense ends here, with its own message, and
+/// not in a command that finds no device. False when it has refused them.
 bool is_accepted() {
     const std::string library = (library_folder() / "libibverbs.so.1").string();
     const pid_t trial = ::fork();
@@ -81,9 +81,8 @@ bool is_accepted() {
         void* const loaded = ::dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
         if (loaded == nullptr) fmt::print(stderr, "verbcast softnic: {}\n", ::dlerror());
         using get_device_list = void* (*)(int*);
-        const auto list = loaded == nullptr
-                              ? nullptr
-                              : reinterpret_cast<get_device_list>(::dlsym(loaded, "ibv_get_device_list"));
+        const auto list =
+            loaded == nullptr ? nullptr : reinterpret_cast<get_device_list>(::dlsym(loaded, "ibv_get_device_list"));
         std::_Exit(list != nullptr && list(nullptr) != nullptr ? 0 : 1);
     }
     return wait_for(trial) == 0;

@@ -6,8 +6,8 @@
 
 namespace verbcast::tools {
 
-/// What the processes of one run share: the fault script, the truths, the files of the devices. Gone when it ends, and when
-/// the run was killed, with the next run's.
+/// What the processes of one run share: the fault script, the truths, the files of the devices. Gone when it ends, and
+/// when the run was killed, with the next run's.
 class softnic_run_folder {
 public:
     /// Throws std::system_error.

@@ -37,7 +37,8 @@ std::string rule_line(const json& rule, std::size_t number) {
     if (frame) line += " " + word(rule["do"], number);
     for (const auto& [key, value] : rule.items()) {
         if (key == "at" || (key == "do" && frame)) continue;
-        if (key.empty() || key.find_first_of("= \t\r\n") != std::string::npos) refuse(number, "\"" + key + "\" is no field");
+        if (key.empty() || key.find_first_of("= \t\r\n") != std::string::npos)
+            refuse(number, "\"" + key + "\" is no field");
         for (const json& each : value.is_array() ? value : json::array({value}))
             line += fmt::format(" {}={}", key, word(each, number));
     }

@@ -48,7 +48,7 @@ struct loop {
 
 }  // namespace
 
-TEST_CASE("a completion raises an event on the channel's descriptor when it was asked for") {
+TEST_CASE("a completion raises an event on the channel's descriptor when it was asked for", "[flow]") {
     loop nic({.events = true});
     nic.receive_ready();
     REQUIRE(ibv_req_notify_cq(nic.both.cq.get(), 0) == 0);
@@ -59,7 +59,7 @@ TEST_CASE("a completion raises an event on the channel's descriptor when it was 
     CHECK_FALSE(readable(nic.both.channel->fd, 50));
 }
 
-TEST_CASE("a completion raises no event when none was asked for") {
+TEST_CASE("a completion raises no event when none was asked for", "[flow]") {
     loop nic({.events = true});
     nic.receive_ready();
     nic.send();
@@ -67,7 +67,7 @@ TEST_CASE("a completion raises no event when none was asked for") {
     CHECK_FALSE(readable(nic.both.channel->fd, 50));
 }
 
-TEST_CASE("a request for notification is good for one event") {
+TEST_CASE("a request for notification is good for one event", "[flow]") {
     loop nic({.events = true});
     nic.receive_ready();
     nic.receive_ready();
@@ -79,20 +79,21 @@ TEST_CASE("a request for notification is good for one event") {
     CHECK_FALSE(readable(nic.both.channel->fd, 50));
 }
 
-TEST_CASE("a completion that was there before the request raises no event") {
+TEST_CASE("a completion that was there before the request raises no event", "[flow]") {
     loop nic({.events = true});
     nic.receive_ready();
     nic.receive_ready();
     nic.send();
     std::this_thread::sleep_for(std::chrono::milliseconds(50));  // nothing announces a completion that raises no event
     REQUIRE(ibv_req_notify_cq(nic.both.cq.get(), 0) == 0);
-    CHECK_FALSE(readable(nic.both.channel->fd, 50));
+    // Some NICs raise it at once, which the man page does not promise: a program must not wait for it.
+    if (!on_hardware()) CHECK_FALSE(readable(nic.both.channel->fd, 50));
     nic.send();
     CHECK(readable(nic.both.channel->fd, 2000));
     nic.take_event();
 }
 
-TEST_CASE("a request for solicited completions raises an event for a failure and for nothing else here") {
+TEST_CASE("a request for solicited completions raises an event for a failure and for nothing else here", "[flow]") {
     loop nic({.events = true});
     nic.receive_ready();
     nic.receive_ready();
@@ -105,7 +106,7 @@ TEST_CASE("a request for solicited completions raises an event for a failure and
     nic.take_event();
 }
 
-TEST_CASE("the channel works in an edge-triggered epoll set, and when it does not block it gives EAGAIN") {
+TEST_CASE("the channel works in an edge-triggered epoll set, and when it does not block it gives EAGAIN", "[flow]") {
     loop nic({.events = true});
     const int fd = nic.both.channel->fd;
     REQUIRE(::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK) == 0);
@@ -129,7 +130,7 @@ TEST_CASE("the channel works in an edge-triggered epoll set, and when it does no
     ::close(set);
 }
 
-TEST_CASE("ibv_get_cq_event waits until there is an event") {
+TEST_CASE("ibv_get_cq_event waits until there is an event", "[flow]") {
     loop nic({.events = true});
     nic.receive_ready();
     REQUIRE(ibv_req_notify_cq(nic.both.cq.get(), 0) == 0);
@@ -145,7 +146,7 @@ TEST_CASE("ibv_get_cq_event waits until there is an event") {
     CHECK(waiting.get());
 }
 
-TEST_CASE("destroying a completion queue waits until its events have been acknowledged") {
+TEST_CASE("destroying a completion queue waits until its events have been acknowledged", "[raw]") {
     device nic;
     auto other = std::make_unique<queue>(nic, queue_options{.events = true});
     other->bring_to(IBV_QPS_INIT);
@@ -163,7 +164,7 @@ TEST_CASE("destroying a completion queue waits until its events have been acknow
     CHECK(destroying.get() == 0);
 }
 
-TEST_CASE("an event that nobody has taken goes with its completion queue") {
+TEST_CASE("an event that nobody has taken goes with its completion queue", "[raw]") {
     device nic;
     const handle<ibv_comp_channel> channel(ibv_create_comp_channel(nic.context.get()));
     handle<ibv_cq> cq(ibv_create_cq(nic.context.get(), 16, nullptr, channel.get(), 0));
@@ -190,13 +191,14 @@ TEST_CASE("an event that nobody has taken goes with its completion queue") {
     CHECK_FALSE(readable(channel->fd, 0));
 }
 
-TEST_CASE("a channel that a completion queue uses is busy") {
+TEST_CASE("a channel that a completion queue uses is busy", "[any]") {
     device nic;
-    const queue used(nic, {.events = true});
-    CHECK(ibv_destroy_comp_channel(used.channel.get()) == EBUSY);
+    const handle<ibv_comp_channel> channel(ibv_create_comp_channel(nic.context.get()));
+    const handle<ibv_cq> cq(ibv_create_cq(nic.context.get(), 16, nullptr, channel.get(), 0));
+    CHECK(ibv_destroy_comp_channel(channel.get()) == EBUSY);
 }
 
-TEST_CASE("a completion queue of no size, beyond the limit, or on a vector that is not there is EINVAL") {
+TEST_CASE("a completion queue of no size, beyond the limit, or on a vector that is not there is EINVAL", "[any]") {
     device nic;
     ibv_device_attr limits{};
     REQUIRE(ibv_query_device(nic.context.get(), &limits) == 0);
@@ -209,7 +211,7 @@ TEST_CASE("a completion queue of no size, beyond the limit, or on a vector that 
     CHECK(errno == EINVAL);
 }
 
-TEST_CASE("polling gives at most as many completions as were asked for, oldest first") {
+TEST_CASE("polling gives at most as many completions as were asked for, oldest first", "[flow]") {
     loop nic;
     for (std::uint64_t id = 0; id < 5; ++id) nic.receive_ready(id);
     for (int i = 0; i < 5; ++i) nic.send();
@@ -226,7 +228,7 @@ TEST_CASE("polling gives at most as many completions as were asked for, oldest f
     for (std::uint64_t id = 0; id < 5; ++id) CHECK(entries[id].wr_id == id);
 }
 
-TEST_CASE("a completion queue that overruns raises an event, breaks the queue pair, and cannot be used") {
+TEST_CASE("a completion queue that overruns raises an event, breaks the queue pair, and cannot be used", "[flow]") {
     loop nic({.completions = 4});
     const int capacity = nic.both.cq->cqe;
     for (int i = 0; i <= capacity; ++i) nic.receive_ready();
@@ -248,7 +250,7 @@ TEST_CASE("a completion queue that overruns raises an event, breaks the queue pa
     CHECK(nic.both.state() == IBV_QPS_ERR);
 }
 
-TEST_CASE("a completion queue made to ignore overruns goes on, and loses the oldest completions") {
+TEST_CASE("a completion queue made to ignore overruns goes on, and loses the oldest completions", "[flow]") {
     loop nic({.completions = 4, .wc_flags = IBV_WC_STANDARD_FLAGS, .cq_flags = IBV_CREATE_CQ_ATTR_IGNORE_OVERRUN});
     for (std::uint64_t id = 0; id < 10; ++id) nic.receive_ready(id);
     for (int i = 0; i < 10; ++i) nic.send();
@@ -259,7 +261,7 @@ TEST_CASE("a completion queue made to ignore overruns goes on, and loses the old
     CHECK(done.back().wr_id == 9);
 }
 
-TEST_CASE("resizing keeps the completions that are there, and refuses to lose one") {
+TEST_CASE("resizing keeps the completions that are there, and refuses to lose one", "[flow]") {
     loop nic({.completions = 8});
     for (std::uint64_t id = 0; id < 6; ++id) nic.receive_ready(id);
     REQUIRE(nic.both.modify(IBV_QPS_ERR) == 0);
@@ -271,7 +273,7 @@ TEST_CASE("resizing keeps the completions that are there, and refuses to lose on
     CHECK(done[5].wr_id == 5);
 }
 
-TEST_CASE("destroying a queue pair takes its completions out of a shared completion queue, and only its own") {
+TEST_CASE("destroying a queue pair takes its completions out of a shared completion queue, and only its own", "[raw]") {
     device nic;
     const handle<ibv_cq> cq(ibv_create_cq(nic.context.get(), 16, nullptr, nullptr, 0));
     std::vector<handle<ibv_qp>> pairs;
@@ -300,7 +302,7 @@ TEST_CASE("destroying a queue pair takes its completions out of a shared complet
 
 // --- extended completion queues ---
 
-TEST_CASE("an extended completion queue that is empty is ENOENT, and can be polled again") {
+TEST_CASE("an extended completion queue that is empty is ENOENT, and can be polled again", "[flow]") {
     loop nic({.wc_flags = IBV_WC_STANDARD_FLAGS});
     auto* cq = reinterpret_cast<ibv_cq_ex*>(nic.both.cq.get());
     ibv_poll_cq_attr attributes{};
@@ -308,7 +310,7 @@ TEST_CASE("an extended completion queue that is empty is ENOENT, and can be poll
     CHECK(ibv_start_poll(cq, &attributes) == ENOENT);
 }
 
-TEST_CASE("a batch of an extended completion queue ends with ENOENT, and loses nothing by ending there") {
+TEST_CASE("a batch of an extended completion queue ends with ENOENT, and loses nothing by ending there", "[flow]") {
     loop nic({.wc_flags = IBV_WC_STANDARD_FLAGS});
     auto* cq = reinterpret_cast<ibv_cq_ex*>(nic.both.cq.get());
     constexpr std::uint64_t number = 20;
@@ -332,7 +334,7 @@ TEST_CASE("a batch of an extended completion queue ends with ENOENT, and loses n
     CHECK(seen == number);
 }
 
-TEST_CASE("completion timestamps lie between two readings of the device's clock, and never go back") {
+TEST_CASE("completion timestamps lie between two readings of the device's clock, and never go back", "[flow]") {
     loop nic({.wc_flags = IBV_WC_EX_WITH_COMPLETION_TIMESTAMP | IBV_WC_EX_WITH_COMPLETION_TIMESTAMP_WALLCLOCK});
     auto* cq = reinterpret_cast<ibv_cq_ex*>(nic.both.cq.get());
     const auto clock = [&] {
@@ -360,7 +362,7 @@ TEST_CASE("completion timestamps lie between two readings of the device's clock,
     }
 }
 
-TEST_CASE("what an extended completion queue cannot report is refused when it is made") {
+TEST_CASE("what an extended completion queue cannot report is refused when it is made", "[any]") {
     device nic;
     ibv_cq_init_attr_ex initial{};
     initial.cqe = 1;

@@ -48,12 +48,12 @@ int errno_of(const rule& wanted, const queue& receiver) {
 
 }  // namespace
 
-TEST_CASE("a queue pair without a rule receives nothing") {
+TEST_CASE("a queue pair without a rule receives nothing", "[flow]") {
     bench nic;
     CHECK_FALSE(nic.reaches(nic.receiver()));
 }
 
-TEST_CASE("a rule for a group and port takes their datagrams, and no others") {
+TEST_CASE("a rule for a group and port takes their datagrams, and no others", "[flow]") {
     bench nic;
     queue& receiver = nic.receiver();
     const auto flow = group_rule("239.1.2.3", 5000).create(receiver);
@@ -64,7 +64,7 @@ TEST_CASE("a rule for a group and port takes their datagrams, and no others") {
     CHECK_FALSE(nic.reaches(receiver, {.destination = "239.129.2.3"}));  // the same MAC
 }
 
-TEST_CASE("a rule is its specifications, whatever size its attributes claim") {
+TEST_CASE("a rule is its specifications, whatever size its attributes claim", "[flow]") {
     bench nic;
     queue& receiver = nic.receiver();
     for (const std::uint16_t size : {std::uint16_t{0}, std::uint16_t{sizeof(ibv_flow_attr)}, std::uint16_t{9999}}) {
@@ -74,7 +74,8 @@ TEST_CASE("a rule is its specifications, whatever size its attributes claim") {
     }
 }
 
-TEST_CASE("a datagram whose lengths cannot be true is steered by what it shows, without the flag of good checksums") {
+TEST_CASE("a datagram whose lengths cannot be true is steered by what it shows, without the flag of good checksums",
+          "[flow]") {
     bench nic;
     queue& receiver = nic.receiver();
     const auto flow = group_rule().create(receiver);
@@ -91,7 +92,7 @@ TEST_CASE("a datagram whose lengths cannot be true is steered by what it shows, 
     }
 }
 
-TEST_CASE("a rule with a source takes that source only") {
+TEST_CASE("a rule with a source takes that source only", "[flow]") {
     bench nic;
     queue& receiver = nic.receiver();
     const auto flow =
@@ -102,7 +103,7 @@ TEST_CASE("a rule with a source takes that source only") {
     CHECK_FALSE(nic.reaches(receiver, {.source_port = 4001}));
 }
 
-TEST_CASE("a rule for IPv6 takes datagrams over IPv6") {
+TEST_CASE("a rule for IPv6 takes datagrams over IPv6", "[flow]") {
     bench nic;
     queue& receiver = nic.receiver();
     const auto flow = rule().ethernet(mac_of_group("ff3e::1234")).ipv6("ff3e::1234").udp(5000).create(receiver);
@@ -112,7 +113,7 @@ TEST_CASE("a rule for IPv6 takes datagrams over IPv6") {
     CHECK_FALSE(nic.reaches(receiver));
 }
 
-TEST_CASE("a rule with a VLAN takes frames with that tag only, and one without takes both") {
+TEST_CASE("a rule with a VLAN takes frames with that tag only, and one without takes both", "[flow]") {
     bench nic;
     queue& tagged = nic.receiver();
     const auto flow = rule().ethernet(mac_of_group("239.1.2.3"), 5).ipv4("", "239.1.2.3").udp(5000).create(tagged);
@@ -127,7 +128,7 @@ TEST_CASE("a rule with a VLAN takes frames with that tag only, and one without t
     CHECK(nic.reaches(any, {.destination_port = 5001}));
 }
 
-TEST_CASE("bits outside the mask do not matter") {
+TEST_CASE("bits outside the mask do not matter", "[flow]") {
     bench nic;
     queue& receiver = nic.receiver();
     ibv_flow_spec_ipv4 network{};
@@ -142,7 +143,7 @@ TEST_CASE("bits outside the mask do not matter") {
     CHECK_FALSE(nic.reaches(receiver, {.destination = "239.1.3.3"}));
 }
 
-TEST_CASE("of rules that match, the one with the lower priority number gets the frame") {
+TEST_CASE("of rules that match, the one with the lower priority number gets the frame", "[flow]") {
     bench nic;
     queue& first = nic.receiver();
     queue& second = nic.receiver();
@@ -156,7 +157,7 @@ TEST_CASE("of rules that match, the one with the lower priority number gets the 
     CHECK(nic.reaches(second));
 }
 
-TEST_CASE("a rule that does not trap lets the frame go on to rules of lower priority") {
+TEST_CASE("a rule that does not trap lets the frame go on to rules of lower priority", "[flow]") {
     bench nic;
     queue& first = nic.receiver();
     queue& second = nic.receiver();
@@ -169,7 +170,7 @@ TEST_CASE("a rule that does not trap lets the frame go on to rules of lower prio
     CHECK(second.completions(1).size() == 1);
 }
 
-TEST_CASE("equal rules of two queue pairs give each a copy") {
+TEST_CASE("equal rules of two queue pairs give each a copy", "[flow]") {
     bench nic;
     queue& first = nic.receiver();
     queue& second = nic.receiver();
@@ -181,7 +182,7 @@ TEST_CASE("equal rules of two queue pairs give each a copy") {
     CHECK(second.completions(1).size() == 1);
 }
 
-TEST_CASE("equal rules of one queue pair give it one copy") {
+TEST_CASE("equal rules of one queue pair give it one copy", "[flow]") {
     bench nic;
     queue& receiver = nic.receiver();
     const auto one = group_rule().create(receiver);
@@ -191,7 +192,7 @@ TEST_CASE("equal rules of one queue pair give it one copy") {
     CHECK(receiver.stays_empty());
 }
 
-TEST_CASE("an equal rule with another tag is EEXIST") {
+TEST_CASE("an equal rule with another tag is EEXIST", "[flow]") {
     bench nic;
     queue& first = nic.receiver();
     queue& second = nic.receiver();
@@ -202,7 +203,7 @@ TEST_CASE("an equal rule with another tag is EEXIST") {
     CHECK(errno_of(rule(group_rule("239.1.2.3", 5001)).tag(8), second) == 0);
 }
 
-TEST_CASE("the tag of the rule is in the completion") {
+TEST_CASE("the tag of the rule is in the completion", "[flow]") {
     bench nic;
     queue& receiver = nic.receiver({.wc_flags = IBV_WC_EX_WITH_FLOW_TAG});
     const auto flow = rule(group_rule()).tag(0xabcde).create(receiver);
@@ -218,7 +219,7 @@ TEST_CASE("the tag of the rule is in the completion") {
     ibv_end_poll(cq);
 }
 
-TEST_CASE("a rule that drops takes frames away from rules of lower priority") {
+TEST_CASE("a rule that drops takes frames away from rules of lower priority", "[flow]") {
     bench nic;
     queue& receiver = nic.receiver();
     const auto wants = rule(group_rule()).priority(1).create(receiver);
@@ -227,7 +228,7 @@ TEST_CASE("a rule that drops takes frames away from rules of lower priority") {
     CHECK_FALSE(nic.reaches(receiver));
 }
 
-TEST_CASE("once a rule is destroyed, no frame comes by it") {
+TEST_CASE("once a rule is destroyed, no frame comes by it", "[flow]") {
     bench nic;
     queue& receiver = nic.receiver();
     auto flow = group_rule().create(receiver);
@@ -236,7 +237,7 @@ TEST_CASE("once a rule is destroyed, no frame comes by it") {
     CHECK_FALSE(nic.reaches(receiver));
 }
 
-TEST_CASE("the default rule gets what no other rule took, and the multicast default the multicast of it") {
+TEST_CASE("the default rule gets what no other rule took, and the multicast default the multicast of it", "[flow]") {
     bench nic;
     queue& specific = nic.receiver();
     queue& rest = nic.receiver();
@@ -256,7 +257,7 @@ TEST_CASE("the default rule gets what no other rule took, and the multicast defa
     CHECK(multicast.stays_empty());
 }
 
-TEST_CASE("a sniffer gets a copy of everything") {
+TEST_CASE("a sniffer gets a copy of everything", "[flow]") {
     bench nic;
     queue& specific = nic.receiver();
     queue& sniffer = nic.receiver();
@@ -269,7 +270,7 @@ TEST_CASE("a sniffer gets a copy of everything") {
     CHECK(nic.reaches(sniffer, {.destination = "239.9.9.9"}));
 }
 
-TEST_CASE("the port of a fragment is not there to be matched") {
+TEST_CASE("the port of a fragment is not there to be matched", "[flow]") {
     bench nic;
     queue& by_port = nic.receiver();
     const auto flow = group_rule().create(by_port);
@@ -279,7 +280,7 @@ TEST_CASE("the port of a fragment is not there to be matched") {
     CHECK(by_port.stays_empty());
 }
 
-TEST_CASE("what a rule cannot mean is EINVAL") {
+TEST_CASE("what a rule cannot mean is EINVAL", "[flow]") {
     bench nic;
     const queue& receiver = nic.receiver();
     CHECK(errno_of(rule(group_rule()).port(9), receiver) == EINVAL);
@@ -296,7 +297,7 @@ TEST_CASE("what a rule cannot mean is EINVAL") {
     CHECK(errno_of(rule().add(wrong_size), receiver) == EINVAL);
 }
 
-TEST_CASE("flow counters count the frames and bytes that match, also those without a buffer") {
+TEST_CASE("flow counters count the frames and bytes that match, also those without a buffer", "[flow]") {
     bench nic;
     queue& receiver = nic.receiver();
     ibv_counters_init_attr initial{};
@@ -320,7 +321,7 @@ TEST_CASE("flow counters count the frames and bytes that match, also those witho
     CHECK(values[0] == number * udp_frame().size());
 }
 
-TEST_CASE("many groups are told apart") {
+TEST_CASE("many groups are told apart", "[flow]") {
     bench nic;
     queue& receiver = nic.receiver();
     queue& other = nic.receiver();

@@ -19,7 +19,7 @@ int register_errno(device& nic, void* at, std::size_t size, int access) {
 
 }  // namespace
 
-TEST_CASE("a region shows its address, length and domain, and keys that no other has") {
+TEST_CASE("a region shows its address, length and domain, and keys that no other has", "[any]") {
     device nic;
     const memory first(nic, 4096);
     const memory second(nic, 100);
@@ -29,7 +29,7 @@ TEST_CASE("a region shows its address, length and domain, and keys that no other
     CHECK(first.region->lkey != second.region->lkey);
 }
 
-TEST_CASE("remote write or atomic access without local write is refused with EINVAL") {
+TEST_CASE("remote write or atomic access without local write is refused with EINVAL", "[any]") {
     device nic;
     bytes data(64);
     CHECK(register_errno(nic, data.data(), data.size(), IBV_ACCESS_REMOTE_WRITE) == EINVAL);
@@ -37,13 +37,13 @@ TEST_CASE("remote write or atomic access without local write is refused with EIN
     CHECK(register_errno(nic, data.data(), data.size(), IBV_ACCESS_REMOTE_WRITE | IBV_ACCESS_LOCAL_WRITE) == 0);
 }
 
-TEST_CASE("relaxed ordering is an optional access flag, which any device takes") {
+TEST_CASE("relaxed ordering is an optional access flag, which any device takes", "[any]") {
     device nic;
     bytes data(64);
     CHECK(register_errno(nic, data.data(), data.size(), IBV_ACCESS_LOCAL_WRITE | IBV_ACCESS_RELAXED_ORDERING) == 0);
 }
 
-TEST_CASE("memory that is not mapped cannot be registered: EFAULT") {
+TEST_CASE("memory that is not mapped cannot be registered: EFAULT", "[any]") {
     device nic;
     void* page = ::mmap(nullptr, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     REQUIRE(page != MAP_FAILED);
@@ -53,7 +53,7 @@ TEST_CASE("memory that is not mapped cannot be registered: EFAULT") {
     ::munmap(page, 4096);
 }
 
-TEST_CASE("memory that may only be read cannot be registered for writing") {
+TEST_CASE("memory that may only be read cannot be registered for writing", "[any]") {
     device nic;
     void* page = ::mmap(nullptr, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     REQUIRE(page != MAP_FAILED);
@@ -61,7 +61,7 @@ TEST_CASE("memory that may only be read cannot be registered for writing") {
     ::munmap(page, 4096);
 }
 
-TEST_CASE("a domain that a region, a queue pair or a parent domain uses is busy") {
+TEST_CASE("a domain that a region, a queue pair or a parent domain uses is busy", "[raw]") {
     device nic;
     {
         const memory used(nic, 64);
@@ -78,7 +78,7 @@ TEST_CASE("a domain that a region, a queue pair or a parent domain uses is busy"
     CHECK(ibv_dealloc_pd(nic.domain.get()) == EBUSY);
 }
 
-TEST_CASE("a region that has been registered with an I/O address is addressed by it") {
+TEST_CASE("a region that has been registered with an I/O address is addressed by it", "[flow]") {
     device nic;
     queue both(nic);
     both.bring_to(IBV_QPS_RTS);
@@ -97,7 +97,7 @@ TEST_CASE("a region that has been registered with an I/O address is addressed by
     CHECK(std::equal(frame.begin(), frame.end(), data.begin() + 2048));
 }
 
-TEST_CASE("ibv_rereg_mr moves a region, and its old bytes are out of bounds") {
+TEST_CASE("ibv_rereg_mr moves a region, and its old bytes are out of bounds", "[raw]") {
     device nic;
     queue both(nic);
     both.bring_to(IBV_QPS_RTS);
@@ -112,7 +112,7 @@ TEST_CASE("ibv_rereg_mr moves a region, and its old bytes are out of bounds") {
     CHECK(done[0].status == IBV_WC_LOC_PROT_ERR);
 }
 
-TEST_CASE("ibv_rereg_mr with a flag it does not know says that the old region is valid") {
+TEST_CASE("ibv_rereg_mr with a flag it does not know says that the old region is valid", "[any]") {
     device nic;
     const memory buffers(nic, 64);
     CHECK(ibv_rereg_mr(buffers.region.get(), 1 << 10, nullptr, nullptr, 0, 0) == IBV_REREG_MR_ERR_INPUT);

@@ -138,7 +138,7 @@ handle<ibv_context> open_device(const std::string& name) {
         if (wanted.empty() || wanted == ibv_get_device_name(list[i])) opened.reset(ibv_open_device(list[i]));
     }
     ibv_free_device_list(list);
-    if (!opened) throw std::runtime_error("cannot open the device");
+    if (!opened) throw std::runtime_error("cannot open the device " + wanted + ", of " + std::to_string(number));
     return opened;
 }
 

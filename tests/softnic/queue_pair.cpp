@@ -27,7 +27,7 @@ ibv_qp_init_attr raw(ibv_qp_cap capacity) {
 
 }  // namespace
 
-TEST_CASE("a raw queue pair goes RESET, INIT, RTR, RTS with the state, and the port at INIT") {
+TEST_CASE("a raw queue pair goes RESET, INIT, RTR, RTS with the state, and the port at INIT", "[raw]") {
     device nic;
     queue pair(nic);
     CHECK(pair.state() == IBV_QPS_RESET);
@@ -38,14 +38,14 @@ TEST_CASE("a raw queue pair goes RESET, INIT, RTR, RTS with the state, and the p
     CHECK(pair.state() == IBV_QPS_RTS);
 }
 
-TEST_CASE("a transition without an attribute that it requires changes nothing: EINVAL") {
+TEST_CASE("a transition without an attribute that it requires changes nothing: EINVAL", "[raw]") {
     device nic;
     queue pair(nic);
     CHECK(pair.modify(IBV_QPS_INIT) == EINVAL);
     CHECK(pair.state() == IBV_QPS_RESET);
 }
 
-TEST_CASE("a transition that skips a state is EINVAL") {
+TEST_CASE("a transition that skips a state is EINVAL", "[raw]") {
     device nic;
     queue pair(nic);
     CHECK(pair.modify(IBV_QPS_RTR) == EINVAL);
@@ -55,7 +55,7 @@ TEST_CASE("a transition that skips a state is EINVAL") {
     CHECK(pair.state() == IBV_QPS_INIT);
 }
 
-TEST_CASE("a port that the device does not have is EINVAL") {
+TEST_CASE("a port that the device does not have is EINVAL", "[raw]") {
     device nic;
     queue pair(nic);
     ibv_qp_attr attributes{};
@@ -64,14 +64,14 @@ TEST_CASE("a port that the device does not have is EINVAL") {
     CHECK(ibv_modify_qp(pair.pair.get(), &attributes, IBV_QP_STATE | IBV_QP_PORT) == EINVAL);
 }
 
-TEST_CASE("an attribute of another transport is EINVAL") {
+TEST_CASE("an attribute of another transport is EINVAL", "[raw]") {
     device nic;
     queue pair(nic);
     pair.bring_to(IBV_QPS_INIT);
     CHECK(pair.modify(IBV_QPS_RTR, IBV_QP_STATE | IBV_QP_PATH_MTU | IBV_QP_DEST_QPN) == EINVAL);
 }
 
-TEST_CASE("a queue pair may be reset or put into error from any state") {
+TEST_CASE("a queue pair may be reset or put into error from any state", "[raw]") {
     for (const ibv_qp_state from : {IBV_QPS_INIT, IBV_QPS_RTR, IBV_QPS_RTS}) {
         device nic;
         queue pair(nic);
@@ -84,7 +84,7 @@ TEST_CASE("a queue pair may be reset or put into error from any state") {
     }
 }
 
-TEST_CASE("a current state that is not the queue pair's is EINVAL") {
+TEST_CASE("a current state that is not the queue pair's is EINVAL", "[raw]") {
     device nic;
     queue pair(nic);
     pair.bring_to(IBV_QPS_RTR);
@@ -96,7 +96,7 @@ TEST_CASE("a current state that is not the queue pair's is EINVAL") {
     CHECK(ibv_modify_qp(pair.pair.get(), &attributes, IBV_QP_STATE | IBV_QP_CUR_STATE) == 0);
 }
 
-TEST_CASE("capacities beyond the device's limits are EINVAL, and those within are given at least") {
+TEST_CASE("capacities beyond the device's limits are EINVAL, and those within are given at least", "[raw]") {
     device nic;
     ibv_device_attr limits{};
     REQUIRE(ibv_query_device(nic.context.get(), &limits) == 0);
@@ -115,7 +115,7 @@ TEST_CASE("capacities beyond the device's limits are EINVAL, and those within ar
     CHECK(initial.qp_type == IBV_QPT_RAW_PACKET);
 }
 
-TEST_CASE("posting a receive in RESET is EINVAL, and from INIT on it is taken") {
+TEST_CASE("posting a receive in RESET is EINVAL, and from INIT on it is taken", "[raw]") {
     device nic;
     queue pair(nic);
     const memory buffers(nic, 2048);
@@ -124,7 +124,7 @@ TEST_CASE("posting a receive in RESET is EINVAL, and from INIT on it is taken") 
     CHECK(pair.post_receive(1, {buffers.entry(0, 2048)}) == 0);
 }
 
-TEST_CASE("posting a send before RTS is EINVAL") {
+TEST_CASE("posting a send before RTS is EINVAL", "[raw]") {
     device nic;
     queue pair(nic);
     const memory buffers(nic, 2048);
@@ -135,7 +135,8 @@ TEST_CASE("posting a send before RTS is EINVAL") {
     }
 }
 
-TEST_CASE("a receive queue takes as many requests as it was made for, then it is ENOMEM and names the bad one") {
+TEST_CASE("a receive queue takes as many requests as it was made for, then it is ENOMEM and names the bad one",
+          "[raw]") {
     device nic;
     queue pair(nic, {.requests = 8});
     pair.bring_to(IBV_QPS_INIT);
@@ -155,7 +156,7 @@ TEST_CASE("a receive queue takes as many requests as it was made for, then it is
     CHECK(bad == &request);
 }
 
-TEST_CASE("a list of requests is taken up to the first bad one") {
+TEST_CASE("a list of requests is taken up to the first bad one", "[raw]") {
     device nic;
     queue pair(nic, {.entries = 1});
     pair.bring_to(IBV_QPS_INIT);
@@ -175,7 +176,7 @@ TEST_CASE("a list of requests is taken up to the first bad one") {
     CHECK(pair.completions(2, std::chrono::milliseconds(200)).size() == 1);
 }
 
-TEST_CASE("a place in the receive queue is free again when the completion has been polled") {
+TEST_CASE("a place in the receive queue is free again when the completion has been polled", "[flow]") {
     device nic;
     queue both(nic, {.requests = 4});
     both.bring_to(IBV_QPS_RTS);
@@ -190,7 +191,7 @@ TEST_CASE("a place in the receive queue is free again when the completion has be
     }
 }
 
-TEST_CASE("in error, what was posted and what is posted comes back flushed, in order") {
+TEST_CASE("in error, what was posted and what is posted comes back flushed, in order", "[raw]") {
     device nic;
     queue pair(nic);
     pair.bring_to(IBV_QPS_RTS);
@@ -211,7 +212,7 @@ TEST_CASE("in error, what was posted and what is posted comes back flushed, in o
     CHECK(sent[0].status == IBV_WC_WR_FLUSH_ERR);
 }
 
-TEST_CASE("a reset forgets what was posted, and what was completed but not polled") {
+TEST_CASE("a reset forgets what was posted, and what was completed but not polled", "[raw]") {
     device nic;
     queue pair(nic);
     pair.bring_to(IBV_QPS_RTS);
@@ -222,7 +223,7 @@ TEST_CASE("a reset forgets what was posted, and what was completed but not polle
     CHECK(pair.stays_empty());
 }
 
-TEST_CASE("a queue pair that a flow rule uses is busy, and so are the completion queues of a queue pair") {
+TEST_CASE("a queue pair that a flow rule uses is busy, and so are the completion queues of a queue pair", "[flow]") {
     device nic;
     queue pair(nic);
     pair.bring_to(IBV_QPS_RTR);
@@ -232,7 +233,7 @@ TEST_CASE("a queue pair that a flow rule uses is busy, and so are the completion
     CHECK(ibv_destroy_cq(pair.cq.get()) == EBUSY);
 }
 
-TEST_CASE("a raw queue pair cannot be attached to a multicast group: EINVAL") {
+TEST_CASE("a raw queue pair cannot be attached to a multicast group: EINVAL", "[raw]") {
     device nic;
     queue pair(nic);
     pair.bring_to(IBV_QPS_RTR);
@@ -241,7 +242,7 @@ TEST_CASE("a raw queue pair cannot be attached to a multicast group: EINVAL") {
     CHECK(ibv_attach_mcast(pair.pair.get(), &group, 0) == EINVAL);
 }
 
-TEST_CASE("a send queue in SQD holds what is posted until it is back in RTS") {
+TEST_CASE("a send queue in SQD holds what is posted until it is back in RTS", "[raw]") {
     device nic;
     queue both(nic);
     both.bring_to(IBV_QPS_RTS);
@@ -253,7 +254,7 @@ TEST_CASE("a send queue in SQD holds what is posted until it is back in RTS") {
     CHECK(both.completions(1).size() == 1);
 }
 
-TEST_CASE("only a queue pair made with send operations has the extended send interface") {
+TEST_CASE("only a queue pair made with send operations has the extended send interface", "[raw]") {
     device nic;
     const queue plain(nic);
     CHECK(ibv_qp_to_qp_ex(plain.pair.get()) == nullptr);

@@ -39,7 +39,7 @@ struct pair_of_queues {
 
 }  // namespace
 
-TEST_CASE("a frame is written into the posted buffer as it was on the wire, and its length is reported") {
+TEST_CASE("a frame is written into the posted buffer as it was on the wire, and its length is reported", "[flow]") {
     pair_of_queues nic;
     REQUIRE(nic.receiver.post_receive(42, {nic.buffers.entry(nic.at, 2048)}) == 0);
     const bytes frame = udp_frame({.payload = 1024});
@@ -53,7 +53,7 @@ TEST_CASE("a frame is written into the posted buffer as it was on the wire, and 
     CHECK(std::equal(frame.begin(), frame.end(), nic.buffers.data.begin() + nic.at));
 }
 
-TEST_CASE("a scatter list is filled entry by entry") {
+TEST_CASE("a scatter list is filled entry by entry", "[flow]") {
     pair_of_queues nic;
     REQUIRE(nic.receiver.post_receive(1, {nic.buffers.entry(nic.at, 14), nic.buffers.entry(nic.at + 1000, 28),
                                           nic.buffers.entry(nic.at + 2000, 500)}) == 0);
@@ -66,7 +66,7 @@ TEST_CASE("a scatter list is filled entry by entry") {
     CHECK(std::equal(frame.begin() + 42, frame.end(), at + 2000));
 }
 
-TEST_CASE("a frame longer than its scatter list is a length error, and the queue pair goes on") {
+TEST_CASE("a frame longer than its scatter list is a length error, and the queue pair goes on", "[flow]") {
     pair_of_queues nic;
     const bytes frame = udp_frame();
     REQUIRE(nic.receiver.post_receive(1, {nic.buffers.entry(nic.at, frame.size() - 1)}) == 0);
@@ -81,7 +81,7 @@ TEST_CASE("a frame longer than its scatter list is a length error, and the queue
     CHECK(good.status == IBV_WC_SUCCESS);
 }
 
-TEST_CASE("a buffer with an unknown key is a protection error, and the queue pair breaks") {
+TEST_CASE("a buffer with an unknown key is a protection error, and the queue pair breaks", "[flow]") {
     pair_of_queues nic;
     ibv_sge wrong = nic.buffers.entry(nic.at, 2048);
     wrong.lkey ^= 0x5500;
@@ -96,7 +96,7 @@ TEST_CASE("a buffer with an unknown key is a protection error, and the queue pai
     CHECK(nic.receiver.state() == IBV_QPS_ERR);
 }
 
-TEST_CASE("a buffer that ends outside its region is a protection error, and nothing is written there") {
+TEST_CASE("a buffer that ends outside its region is a protection error, and nothing is written there", "[flow]") {
     pair_of_queues nic;
     memory small(nic.nic, 4096);
     REQUIRE(nic.receiver.post_receive(1, {small.entry(4000, 2048)}) == 0);
@@ -104,7 +104,7 @@ TEST_CASE("a buffer that ends outside its region is a protection error, and noth
     CHECK(nic.receive().status == IBV_WC_LOC_PROT_ERR);
 }
 
-TEST_CASE("a buffer in a region without local write is a protection error") {
+TEST_CASE("a buffer in a region without local write is a protection error", "[flow]") {
     pair_of_queues nic;
     const memory read_only(nic.nic, 4096, 0);
     REQUIRE(nic.receiver.post_receive(1, {read_only.entry(0, 2048)}) == 0);
@@ -112,7 +112,7 @@ TEST_CASE("a buffer in a region without local write is a protection error") {
     CHECK(nic.receive().status == IBV_WC_LOC_PROT_ERR);
 }
 
-TEST_CASE("a buffer in a region of another domain is a protection error") {
+TEST_CASE("a buffer in a region of another domain is a protection error", "[flow]") {
     pair_of_queues nic;
     device other;
     const handle<ibv_pd> domain(ibv_alloc_pd(nic.nic.context.get()));
@@ -123,7 +123,7 @@ TEST_CASE("a buffer in a region of another domain is a protection error") {
     CHECK(nic.receive().status == IBV_WC_LOC_PROT_ERR);
 }
 
-TEST_CASE("the key of a region that is gone is a protection error") {
+TEST_CASE("the key of a region that is gone is a protection error", "[flow]") {
     pair_of_queues nic;
     ibv_sge stale;
     {
@@ -136,7 +136,7 @@ TEST_CASE("the key of a region that is gone is a protection error") {
     CHECK(nic.receive().status == IBV_WC_LOC_PROT_ERR);
 }
 
-TEST_CASE("with no buffer posted frames are dropped and counted in the port's hardware counters") {
+TEST_CASE("with no buffer posted frames are dropped and counted in the port's hardware counters", "[flow]") {
     pair_of_queues nic;
     const auto out_of_buffer = [&] {
         std::ifstream file(nic.nic.context->device->ibdev_path + std::string("/ports/1/hw_counters/out_of_buffer"));
@@ -155,7 +155,7 @@ TEST_CASE("with no buffer posted frames are dropped and counted in the port's ha
     CHECK(nic.receive().wr_id == 1);
 }
 
-TEST_CASE("a queue pair in INIT has rules and buffers, and receives nothing until it is in RTR") {
+TEST_CASE("a queue pair in INIT has rules and buffers, and receives nothing until it is in RTR", "[flow]") {
     device nic;
     queue sender(nic);
     sender.bring_to(IBV_QPS_RTS);
@@ -174,7 +174,7 @@ TEST_CASE("a queue pair in INIT has rules and buffers, and receives nothing unti
     CHECK(receiver.completions(1).size() == 1);
 }
 
-TEST_CASE("a frame whose checksums hold is flagged, one whose do not is delivered without the flag") {
+TEST_CASE("a frame whose checksums hold is flagged, one whose do not is delivered without the flag", "[flow]") {
     pair_of_queues nic;
     nic.receiver.post_receives(nic.buffers, 4, 2048);
     nic.send(udp_frame());
@@ -191,7 +191,7 @@ TEST_CASE("a frame whose checksums hold is flagged, one whose do not is delivere
     CHECK((nic.receive().wc_flags & IBV_WC_IP_CSUM_OK) != 0);
 }
 
-TEST_CASE("frames of one sender arrive in the order in which they were sent") {
+TEST_CASE("frames of one sender arrive in the order in which they were sent", "[flow]") {
     pair_of_queues nic({.completions = 512, .requests = 256});
     constexpr std::uint64_t number = 200;
     for (std::uint64_t id = 0; id < number; ++id) {
@@ -206,7 +206,7 @@ TEST_CASE("frames of one sender arrive in the order in which they were sent") {
     }
 }
 
-TEST_CASE("a queue pair that strips VLAN tags delivers the frame without it and reports the tag") {
+TEST_CASE("a queue pair that strips VLAN tags delivers the frame without it and reports the tag", "[flow]") {
     pair_of_queues nic(
         {.create_flags = IBV_QP_CREATE_CVLAN_STRIPPING, .wc_flags = IBV_WC_EX_WITH_BYTE_LEN | IBV_WC_EX_WITH_CVLAN});
     REQUIRE(nic.receiver.post_receive(1, {nic.buffers.entry(nic.at, 60), nic.buffers.entry(nic.at + 60, 2000)}) == 0);

@@ -44,7 +44,7 @@ std::vector<ibv_wc> of(const std::vector<ibv_wc>& all, ibv_wc_opcode opcode) {
 
 }  // namespace
 
-TEST_CASE("a signaled send completes with its id, and an unsignaled one in silence") {
+TEST_CASE("a signaled send completes with its id, and an unsignaled one in silence", "[flow]") {
     loop nic;
     nic.put(udp_frame());
     REQUIRE(nic.both.post_send(1, {nic.buffers.entry(0, 142)}, 0) == 0);
@@ -56,14 +56,14 @@ TEST_CASE("a signaled send completes with its id, and an unsignaled one in silen
     CHECK(done[0].status == IBV_WC_SUCCESS);
 }
 
-TEST_CASE("a queue pair made to signal all sends completes each") {
+TEST_CASE("a queue pair made to signal all sends completes each", "[flow]") {
     loop nic({.signal_all = true});
     nic.put(udp_frame());
     for (std::uint64_t id = 0; id < 3; ++id) REQUIRE(nic.both.post_send(id, {nic.buffers.entry(0, 142)}, 0) == 0);
     CHECK(nic.both.completions(3).size() == 3);
 }
 
-TEST_CASE("a gather list is sent as one frame") {
+TEST_CASE("a gather list is sent as one frame", "[flow]") {
     loop nic;
     const bytes frame = udp_frame();
     nic.put(frame);
@@ -75,7 +75,7 @@ TEST_CASE("a gather list is sent as one frame") {
     CHECK(nic.received(frame.size()) == frame);
 }
 
-TEST_CASE("inline data is taken when it is posted, and needs no region") {
+TEST_CASE("inline data is taken when it is posted, and needs no region", "[flow]") {
     loop nic({.inline_bytes = 256});
     bytes frame = udp_frame();
     nic.receive_ready();
@@ -88,7 +88,7 @@ TEST_CASE("inline data is taken when it is posted, and needs no region") {
     CHECK(nic.received(sent.size()) == sent);
 }
 
-TEST_CASE("more inline data than the queue pair was made for is EINVAL") {
+TEST_CASE("more inline data than the queue pair was made for is EINVAL", "[flow]") {
     loop nic({.inline_bytes = 32});
     bytes frame = udp_frame({.payload = 1000});
     CHECK(nic.both.post_send(
@@ -96,7 +96,8 @@ TEST_CASE("more inline data than the queue pair was made for is EINVAL") {
               IBV_SEND_INLINE) != 0);
 }
 
-TEST_CASE("a send queue takes as many requests as it was made for until completions are polled, then it is ENOMEM") {
+TEST_CASE("a send queue takes as many requests as it was made for until completions are polled, then it is ENOMEM",
+          "[flow]") {
     loop nic({.requests = 8});
     nic.put(udp_frame());
     ibv_qp_attr attributes{};
@@ -110,7 +111,7 @@ TEST_CASE("a send queue takes as many requests as it was made for until completi
     CHECK(nic.both.post_send(99, {nic.buffers.entry(0, 142)}) == 0);
 }
 
-TEST_CASE("an operation that a raw queue pair does not have is EINVAL") {
+TEST_CASE("an operation that a raw queue pair does not have is EINVAL", "[flow]") {
     loop nic;
     ibv_send_wr request{};
     request.opcode = IBV_WR_RDMA_WRITE;
@@ -119,7 +120,8 @@ TEST_CASE("an operation that a raw queue pair does not have is EINVAL") {
     CHECK(bad == &request);
 }
 
-TEST_CASE("a send whose memory is not the domain's completes with a protection error, and stops the send queue") {
+TEST_CASE("a send whose memory is not the domain's completes with a protection error, and stops the send queue",
+          "[flow]") {
     loop nic;
     ibv_sge wrong = nic.buffers.entry(0, 142);
     wrong.lkey ^= 0x5500;
@@ -141,7 +143,7 @@ TEST_CASE("a send whose memory is not the domain's completes with a protection e
     CHECK(done[0].status == IBV_WC_SUCCESS);
 }
 
-TEST_CASE("a frame larger than the port takes completes with an error and is not sent") {
+TEST_CASE("a frame larger than the port takes completes with an error and is not sent", "[flow]") {
     loop nic;
     nic.receive_ready();
     REQUIRE(nic.both.post_send(1, {nic.buffers.entry(0, 100000)}) == 0);
@@ -151,7 +153,7 @@ TEST_CASE("a frame larger than the port takes completes with an error and is not
     CHECK(done[0].status != IBV_WC_SUCCESS);
 }
 
-TEST_CASE("checksum offload fills in the checksums of the IP header and the datagram") {
+TEST_CASE("checksum offload fills in the checksums of the IP header and the datagram", "[flow]") {
     for (const frame_options& options :
          {frame_options{}, frame_options{.source = "2001:db8::1", .destination = "ff3e::1"},
           frame_options{.payload = 101}}) {
@@ -169,7 +171,7 @@ TEST_CASE("checksum offload fills in the checksums of the IP header and the data
     }
 }
 
-TEST_CASE("a segmented send becomes frames of the segment size, each with its own lengths and checksums") {
+TEST_CASE("a segmented send becomes frames of the segment size, each with its own lengths and checksums", "[flow]") {
     loop nic;
     nic.receive_ready(4);
     bytes header = udp_frame({.payload = 0});
@@ -206,7 +208,7 @@ TEST_CASE("a segmented send becomes frames of the segment size, each with its ow
     }
 }
 
-TEST_CASE("a segmented send whose header ends before the headers of the frame is cut all the same") {
+TEST_CASE("a segmented send whose header ends before the headers of the frame is cut all the same", "[flow]") {
     loop nic;
     nic.receive_ready(8);
     const bytes frame = udp_frame({.payload = 18});
@@ -229,7 +231,7 @@ TEST_CASE("a segmented send whose header ends before the headers of the frame is
     CHECK(done[0].status == IBV_WC_SUCCESS);
 }
 
-TEST_CASE("requests put together with the extended interface are sent when they are completed, in order") {
+TEST_CASE("requests put together with the extended interface are sent when they are completed, in order", "[flow]") {
     loop nic({.inline_bytes = 256, .send_operations = IBV_QP_EX_WITH_SEND});
     const bytes first = udp_frame({.fill = 1});
     const bytes second = udp_frame({.fill = 2});
@@ -255,7 +257,7 @@ TEST_CASE("requests put together with the extended interface are sent when they 
     CHECK(nic.received(second.size(), 1) == second);
 }
 
-TEST_CASE("requests that are aborted, or of which one is bad, are not sent") {
+TEST_CASE("requests that are aborted, or of which one is bad, are not sent", "[flow]") {
     loop nic({.send_operations = IBV_QP_EX_WITH_SEND});
     const bytes frame = udp_frame();
     nic.put(frame);
@@ -283,7 +285,7 @@ TEST_CASE("requests that are aborted, or of which one is bad, are not sent") {
     CHECK(nic.both.completions(2).size() == 2);
 }
 
-TEST_CASE("a queue pair that blocks its own multicast does not hear it, and others do") {
+TEST_CASE("a queue pair that blocks its own multicast does not hear it, and others do", "[flow]") {
     device nic;
     queue deaf(nic, {.create_flags = IBV_QP_CREATE_BLOCK_SELF_MCAST_LB});
     deaf.bring_to(IBV_QPS_RTS);

@@ -108,7 +108,8 @@ void device_files::show_state(const device& described) noexcept {
         write("ports/1/state", up ? "4: ACTIVE" : "1: DOWN");
         write("ports/1/phys_state", up ? "5: LinkUp" : "3: Disabled");
     } catch (const std::exception&) {
-        // The folder is gone, or the disk is full: who reads the files sees the old state, and the event tells the truth.
+        // The folder is gone, or the disk is full: who reads the files sees the old state, and the event tells the
+        // truth.
     }
 }
 

@@ -18,9 +18,7 @@ struct breakage {
     bool device = false;
     std::uint64_t port_frames = 0;  ///< the port goes down, and is up again when so many frames have been lost
 
-    explicit operator bool() const noexcept {
-        return queue_pairs || completion_queues || device || port_frames != 0;
-    }
+    explicit operator bool() const noexcept { return queue_pairs || completion_queues || device || port_frames != 0; }
 };
 
 /// What a script wants done to one frame.

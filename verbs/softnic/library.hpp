@@ -23,8 +23,8 @@ public:
     const std::vector<std::unique_ptr<device>>& devices() const noexcept { return devices_; }
     bool usable() const noexcept { return usable_; }
     bool strict() const noexcept { return configuration_.strict; }
-    /// Counts a call of a verb, breaks what the fault script wants broken at it, and gives the errno that it has to fail
-    /// with, or 0. No lock of a port is held.
+    /// Counts a call of a verb, breaks what the fault script wants broken at it, and gives the errno that it has to
+    /// fail with, or 0. No lock of a port is held.
     int plan(std::string_view verb);
 
     /// Writes down what became of every frame, if the environment names a folder for it.

@@ -121,7 +121,7 @@ private:
     std::uint64_t frames_matched_ = 0;
     std::deque<held_frame> held_;
     std::vector<queue_pair*> pairs_;
-    std::uint64_t down_frames_ = 0;  ///< this many frames are lost before the port is up again
+    std::uint64_t down_frames_ = 0;                        ///< this many frames are lost before the port is up again
     std::chrono::steady_clock::time_point quiet_since_{};  ///< of the delivery thread; zero while frames come
     std::vector<const queue_pair*> served_;
 
