@@ -362,6 +362,35 @@ TEST_CASE("completion timestamps lie between two readings of the device's clock,
     }
 }
 
+TEST_CASE("a wall clock timestamp says when the frame came, however late it is read", "[flow]") {
+    loop nic({.wc_flags = IBV_WC_EX_WITH_COMPLETION_TIMESTAMP_WALLCLOCK});
+    const auto now = [] {
+        return static_cast<std::uint64_t>(
+            std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count());
+    };
+    const std::uint64_t before = now();
+    for (int i = 0; i < 3; ++i) {
+        nic.receive_ready();
+        nic.send();
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    const std::uint64_t after = now();
+    auto* cq = reinterpret_cast<ibv_cq_ex*>(nic.both.cq.get());
+    ibv_poll_cq_attr attributes{};
+    REQUIRE(ibv_start_poll(cq, &attributes) == 0);
+    std::uint64_t earlier = before;
+    for (int i = 0; i < 3; ++i) {
+        if (i > 0) REQUIRE(ibv_next_poll(cq) == 0);
+        const std::uint64_t stamp = ibv_wc_read_completion_wallclock_ns(cq);
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        CHECK(stamp >= earlier);
+        CHECK(stamp <= after);
+        CHECK(stamp == ibv_wc_read_completion_wallclock_ns(cq));
+        earlier = stamp;
+    }
+    ibv_end_poll(cq);
+}
+
 TEST_CASE("what an extended completion queue cannot report is refused when it is made", "[any]") {
     device nic;
     ibv_cq_init_attr_ex initial{};

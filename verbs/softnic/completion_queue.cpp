@@ -16,8 +16,7 @@ std::size_t ring_entries(int entries) { return std::bit_ceil(static_cast<std::si
 }  // namespace
 
 completion_queue::completion_queue(device_context& owner, const ibv_cq_init_attr_ex& wanted)
-    : ibv_cq_ex{}, owner_(owner), timestamps_((wanted.wc_flags & (IBV_WC_EX_WITH_COMPLETION_TIMESTAMP |
-                                                                  IBV_WC_EX_WITH_COMPLETION_TIMESTAMP_WALLCLOCK)) != 0),
+    : ibv_cq_ex{}, owner_(owner), reported_(wanted.wc_flags),
       ignore_overrun_((wanted.comp_mask & IBV_CQ_INIT_ATTR_MASK_FLAGS) != 0 &&
                       (wanted.flags & IBV_CREATE_CQ_ATTR_IGNORE_OVERRUN) != 0),
       single_threaded_((wanted.comp_mask & IBV_CQ_INIT_ATTR_MASK_FLAGS) != 0 &&
@@ -30,6 +29,11 @@ completion_queue::completion_queue(device_context& owner, const ibv_cq_init_attr
     pthread_mutex_init(&mutex, nullptr);
     pthread_cond_init(&cond, nullptr);
     fill_iterator();
+}
+
+void completion_queue::stamp(completion& done) const noexcept {
+    if ((reported_ & IBV_WC_EX_WITH_COMPLETION_TIMESTAMP) != 0) done.timestamp_ns = device_clock_ns();
+    if ((reported_ & IBV_WC_EX_WITH_COMPLETION_TIMESTAMP_WALLCLOCK) != 0) done.wall_ns = wall_clock_ns();
 }
 
 bool completion_queue::push(const completion& done) noexcept {
@@ -183,7 +187,7 @@ void completion_queue::fill_iterator() noexcept {
     read_completion_ts = [](ibv_cq_ex* cq) { return of(cq).current_.timestamp_ns; };
     read_cvlan = [](ibv_cq_ex* cq) { return of(cq).current_.vlan_tag; };
     read_flow_tag = [](ibv_cq_ex* cq) { return of(cq).current_.flow_tag; };
-    read_completion_wallclock_ns = [](ibv_cq_ex* cq) { return device_to_wall_ns(of(cq).current_.timestamp_ns); };
+    read_completion_wallclock_ns = [](ibv_cq_ex* cq) { return of(cq).current_.wall_ns; };
 }
 
 }  // namespace softnic

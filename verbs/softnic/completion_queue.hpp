@@ -19,6 +19,7 @@ class device_context;
 struct completion {
     std::uint64_t request_id = 0;
     std::uint64_t timestamp_ns = 0;
+    std::uint64_t wall_ns = 0;
     ibv_wc_status status = IBV_WC_SUCCESS;
     ibv_wc_opcode opcode = IBV_WC_SEND;
     std::uint32_t bytes = 0;
@@ -47,7 +48,8 @@ public:
     void purge(std::uint32_t queue_number) noexcept;
 
     bool broken() const noexcept { return broken_.load(std::memory_order_acquire); }
-    bool wants_timestamps() const noexcept { return timestamps_; }
+    /// Writes down when the work was completed, as far as the queue was made to tell.
+    void stamp(completion& done) const noexcept;
     ibv_cq* as_cq() noexcept { return reinterpret_cast<ibv_cq*>(static_cast<ibv_cq_ex*>(this)); }
     static completion_queue& of(ibv_cq* cq) noexcept {
         return *static_cast<completion_queue*>(reinterpret_cast<ibv_cq_ex*>(cq));
@@ -72,7 +74,7 @@ private:
     static completion_queue& of(ibv_cq_ex* cq) noexcept { return *static_cast<completion_queue*>(cq); }
 
     device_context& owner_;
-    bool timestamps_;
+    const std::uint64_t reported_;  ///< ibv_create_cq_wc_flags
     bool ignore_overrun_;
     bool single_threaded_;
     std::mutex producer_mutex_;

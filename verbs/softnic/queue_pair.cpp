@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "queue_pair.hpp"
 
-#include "clock.hpp"
 #include "context.hpp"
 #include "port.hpp"
 #include "queue_pair_states.hpp"
@@ -201,7 +200,7 @@ void queue_pair::complete_receive(const receive_queue::request& request, const i
     done.flow_tag = frame.flow_tag;
     done.vlan_tag = strips_vlan_ ? frame.vlan_tag : 0;
     done.retired = &receive_queue_.retired;
-    if (receives().wants_timestamps()) done.timestamp_ns = device_clock_ns();
+    receives().stamp(done);
     count(account_->matched);
     if (!receives().push(done)) {
         count(account_->overrun);

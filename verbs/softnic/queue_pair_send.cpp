@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "clock.hpp"
 #include "limits.hpp"
 #include "port.hpp"
 #include "queue_pair.hpp"
@@ -185,7 +184,7 @@ void queue_pair::complete_send(const send_request& request, ibv_wc_status status
         done.queue_number = qp_base.qp_num;
         done.requests = send_queue_.cover();
         done.retired = &send_queue_.retired;
-        if (sends().wants_timestamps()) done.timestamp_ns = device_clock_ns();
+        sends().stamp(done);
         if (!sends().push(done) && state_.exchange(IBV_QPS_ERR) != IBV_QPS_ERR) raise(IBV_EVENT_QP_FATAL);
     }
     send_queue_.pop();
