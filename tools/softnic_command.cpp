@@ -185,7 +185,7 @@ constexpr const char* epilogue =
   unshare -Urn verbcast softnic --device nic=netdev:lo -- ./receiver
 
 Exit codes:
-  The program's; 128 and the signal when one ended it; 127 when there is no such program.
+  The program's; 128 and the signal when one ended it; 126 when it cannot be run, 127 when there is none.
   1  the software NIC could not be set up
   2  usage
 )";
@@ -208,7 +208,8 @@ option_section softnic_section(softnic_options& options) {
               .set = into_flag(options.strict)},
              {.name = "--faults",
               .value = "FILE",
-              .help = "A script, in JSON, that drops, repeats, reorders and corrupts frames and fails verbs.",
+              .help = "A script, in JSON, that drops, repeats, reorders and corrupts frames, breaks queues, ports and "
+                      "devices, and fails verbs, the same way in each run.",
               .set = into_text(options.faults_file)},
              {.name = "--truth",
               .value = "FILE",

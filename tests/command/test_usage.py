@@ -145,6 +145,7 @@ class ManPage(CommandTest):
         self.assertEqual(options_in_help("inspect"), sections["verbcast inspect"] | common)
         self.assertEqual(options_in_help("recv"), sections["verbcast recv"] | common)
         self.assertEqual(options_in_help("send"), sections["verbcast send"])
+        self.assertEqual(options_in_help("softnic"), sections["verbcast softnic"])
 
     def test_the_manual_names_the_default_that_help_names(self):
         manual = (ROOT / "docs/verbcast.1").read_text(encoding="utf-8")
