@@ -88,7 +88,6 @@ std::string send_to_self(std::uint64_t number, std::chrono::milliseconds pause =
     for (std::uint64_t i = 1; i <= number; ++i) {
         nic.send(i);
         if (pause.count() != 0) std::this_thread::sleep_for(pause);
-        if (i % 1000 == 0) nic.both.completions(1000);
     }
     nic.both.completions(1 << 20, std::chrono::milliseconds(300));
     return nic.arrived();
