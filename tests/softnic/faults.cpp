@@ -270,7 +270,7 @@ TEST_CASE("a port goes down for as many frames as the script says, and then is a
         nic.both.completions(1);
         return said.str() + nic.arrived();
     });
-    CHECK(seen.said == "port error, PORT_DOWN, port active, PORT_ACTIVE: 1 5 .");
+    CHECK(seen.said == "port error, down, port active, active: 1 5 .");
     CHECK(truth_of(seen.truth, "fault") == 3);
     CHECK(truth_of(seen.truth, "offered") == 5);
 }

@@ -22,14 +22,14 @@ struct rate {
 };
 
 constexpr std::array rates{
-    rate{IBV_RATE_2_5_GBPS, 1, 2500},   rate{IBV_RATE_5_GBPS, 2, 5000},       rate{IBV_RATE_10_GBPS, 4, 10000},
-    rate{IBV_RATE_20_GBPS, 8, 20000},   rate{IBV_RATE_30_GBPS, 12, 30000},    rate{IBV_RATE_40_GBPS, 16, 40000},
-    rate{IBV_RATE_60_GBPS, 24, 60000},  rate{IBV_RATE_80_GBPS, 32, 80000},    rate{IBV_RATE_120_GBPS, 48, 120000},
-    rate{IBV_RATE_14_GBPS, 0, 14062},   rate{IBV_RATE_56_GBPS, 0, 56250},     rate{IBV_RATE_112_GBPS, 0, 112500},
-    rate{IBV_RATE_168_GBPS, 0, 168750}, rate{IBV_RATE_25_GBPS, 0, 25781},     rate{IBV_RATE_100_GBPS, 0, 103125},
-    rate{IBV_RATE_200_GBPS, 0, 206250}, rate{IBV_RATE_300_GBPS, 0, 309375},   rate{IBV_RATE_28_GBPS, 0, 28125},
-    rate{IBV_RATE_50_GBPS, 20, 53125},  rate{IBV_RATE_400_GBPS, 160, 425000}, rate{IBV_RATE_600_GBPS, 240, 637500},
-    rate{IBV_RATE_800_GBPS, 0, 850000}, rate{IBV_RATE_1200_GBPS, 0, 1275000},
+    rate{IBV_RATE_2_5_GBPS, 1, 2500},     rate{IBV_RATE_5_GBPS, 2, 5000},         rate{IBV_RATE_10_GBPS, 4, 10000},
+    rate{IBV_RATE_20_GBPS, 8, 20000},     rate{IBV_RATE_30_GBPS, 12, 30000},      rate{IBV_RATE_40_GBPS, 16, 40000},
+    rate{IBV_RATE_60_GBPS, 24, 60000},    rate{IBV_RATE_80_GBPS, 32, 80000},      rate{IBV_RATE_120_GBPS, 48, 120000},
+    rate{IBV_RATE_14_GBPS, 0, 14062},     rate{IBV_RATE_56_GBPS, 0, 56250},       rate{IBV_RATE_112_GBPS, 0, 112500},
+    rate{IBV_RATE_168_GBPS, 0, 168750},   rate{IBV_RATE_25_GBPS, 0, 25781},       rate{IBV_RATE_100_GBPS, 0, 103125},
+    rate{IBV_RATE_200_GBPS, 0, 206250},   rate{IBV_RATE_300_GBPS, 0, 309375},     rate{IBV_RATE_28_GBPS, 11, 28125},
+    rate{IBV_RATE_50_GBPS, 20, 53125},    rate{IBV_RATE_400_GBPS, 160, 425000},   rate{IBV_RATE_600_GBPS, 240, 637500},
+    rate{IBV_RATE_800_GBPS, 320, 850000}, rate{IBV_RATE_1200_GBPS, 480, 1275000},
 };
 
 template <class Predicate>
@@ -77,9 +77,8 @@ SOFTNIC_EXPORT const char* ibv_node_type_str(ibv_node_type type) {
 }
 
 SOFTNIC_EXPORT const char* ibv_port_state_str(ibv_port_state state) {
-    static constexpr std::array texts{"no state change (NOP)", "PORT_DOWN",        "PORT_INIT", "PORT_ARMED",
-                                      "PORT_ACTIVE",           "PORT_ACTIVE_DEFER"};
-    return text_of(texts, state, "invalid state");
+    static constexpr std::array texts{"no state change (NOP)", "down", "init", "armed", "active", "active defer"};
+    return text_of(texts, state, "unknown");
 }
 
 SOFTNIC_EXPORT const char* ibv_event_type_str(ibv_event_type event) {
