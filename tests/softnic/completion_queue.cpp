@@ -31,7 +31,7 @@ struct loop {
     }
     void receive_ready(std::uint64_t id = 0) { REQUIRE(both.post_receive(id, {buffers.entry(4096, 2048)}) == 0); }
     void send() { REQUIRE(both.post_send(99, {buffers.entry(0, frame.size())}, 0) == 0); }
-    void take_event() {
+    void take_event() const {
         ibv_cq* cq = nullptr;
         void* user = nullptr;
         REQUIRE(ibv_get_cq_event(both.channel.get(), &cq, &user) == 0);

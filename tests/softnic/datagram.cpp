@@ -66,14 +66,14 @@ struct datagrams {
         if (!pair) throw std::system_error(errno, std::generic_category(), "ibv_create_qp(UD)");
     }
 
-    int modify(ibv_qp_state state, int mask) {
+    int modify(ibv_qp_state state, int mask) const {
         ibv_qp_attr attributes{};
         attributes.qp_state = state;
         attributes.port_num = 1;
         attributes.qkey = own_key_;
         return ibv_modify_qp(pair.get(), &attributes, mask);
     }
-    void bring_to(ibv_qp_state state) {
+    void bring_to(ibv_qp_state state) const {
         const std::pair<ibv_qp_state, int> steps[]{
             {IBV_QPS_INIT, IBV_QP_STATE | IBV_QP_PKEY_INDEX | IBV_QP_PORT | IBV_QP_QKEY},
             {IBV_QPS_RTR, IBV_QP_STATE},
@@ -90,7 +90,7 @@ struct datagrams {
         REQUIRE(ibv_query_qp(pair.get(), &attributes, IBV_QP_STATE, &initial) == 0);
         return attributes.qp_state;
     }
-    void post_receives(const memory& buffers, std::uint64_t number) {
+    void post_receives(const memory& buffers, std::uint64_t number) const {
         for (std::uint64_t id = 0; id < number; ++id) {
             ibv_sge entry = buffers.entry(id * slot_bytes, slot_bytes);
             ibv_recv_wr request{};
@@ -101,7 +101,7 @@ struct datagrams {
             REQUIRE(ibv_post_recv(pair.get(), &request, &bad) == 0);
         }
     }
-    void send(ibv_sge entry, ibv_ah* to, std::uint32_t number, std::uint32_t their_key = key) {
+    void send(ibv_sge entry, ibv_ah* to, std::uint32_t number, std::uint32_t their_key = key) const {
         ibv_send_wr request{};
         request.wr_id = 99;
         request.sg_list = &entry;
@@ -114,7 +114,8 @@ struct datagrams {
         ibv_send_wr* bad = nullptr;
         REQUIRE(ibv_post_send(pair.get(), &request, &bad) == 0);
     }
-    std::vector<ibv_wc> completions(std::size_t wanted, std::chrono::milliseconds limit = std::chrono::seconds(5)) {
+    std::vector<ibv_wc> completions(std::size_t wanted,
+                                    std::chrono::milliseconds limit = std::chrono::seconds(5)) const {
         std::vector<ibv_wc> all;
         const auto until = std::chrono::steady_clock::now() + limit;
         while (all.size() < wanted && std::chrono::steady_clock::now() < until) {
@@ -165,7 +166,7 @@ struct connection {
         REQUIRE(done.size() == 1);
         CHECK(done[0].status == IBV_WC_SUCCESS);
     }
-    bool nothing_arrives() { return receiver.completions(1, std::chrono::milliseconds(100)).empty(); }
+    bool nothing_arrives() const { return receiver.completions(1, std::chrono::milliseconds(100)).empty(); }
 
     static constexpr std::size_t outgoing = 16 * slot_bytes;
     static constexpr std::size_t payload_bytes = 100;

@@ -55,13 +55,13 @@ struct echo {
         const int error = both.post_send(fill, {buffers.entry(slots * slot, frame.size())}, 0);
         if (error != 0) throw std::system_error(error, std::generic_category(), "post_send");
     }
-    ibv_event_type event() {
+    ibv_event_type event() const {
         ibv_async_event taken{};
         if (ibv_get_async_event(nic.context.get(), &taken) != 0) throw std::runtime_error("ibv_get_async_event");
         ibv_ack_async_event(&taken);
         return taken.event_type;
     }
-    ibv_port_state port() {
+    ibv_port_state port() const {
         ibv_port_attr attributes{};
         if (ibv_query_port(nic.context.get(), 1, &attributes) != 0) throw std::runtime_error("ibv_query_port");
         return attributes.state;
