@@ -5,8 +5,11 @@
 
 #include <netinet/in.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <deque>
+#include <optional>
+#include <random>
 
 using namespace nic_test;
 
@@ -268,6 +271,35 @@ TEST_CASE("a sniffer gets a copy of everything", "[flow]") {
     CHECK(specific.completions(1).size() == 1);
     CHECK(sniffer.completions(1).size() == 1);
     CHECK(nic.reaches(sniffer, {.destination = "239.9.9.9"}));
+}
+
+TEST_CASE("frames of any bytes reach a sniffer as they were sent", "[flow]") {
+    bench nic;
+    queue& sniffer = nic.receiver();
+    const auto everything = rule().type(IBV_FLOW_ATTR_SNIFFER).create(sniffer);
+    REQUIRE(everything);
+    // A rule that has the headers of each frame read.
+    const auto flow = rule().ipv6("ff02::1").udp(5000).create(nic.receiver());
+    REQUIRE(flow);
+    std::mt19937 random(7);  // NOLINT(cert-msc51-cpp): the same frames in each run
+    const auto below = [&](std::size_t limit) { return random() % limit; };
+    for (int i = 0; i < 3000; ++i) {
+        bytes frame = udp_frame({.source = i % 3 == 0 ? "2001:db8::1" : "192.0.2.1",
+                                 .destination = i % 3 == 0 ? "ff02::1" : "239.1.2.3",
+                                 .payload = below(60),
+                                 .vlan = i % 5 == 0 ? std::optional<std::uint16_t>(7) : std::nullopt});
+        for (std::size_t changes = below(4); changes > 0; --changes) {
+            frame[below(std::min<std::size_t>(frame.size(), 64))] = static_cast<std::byte>(random());
+        }
+        frame.resize(14 + below(frame.size() - 13));
+        nic.send(frame);
+        const auto done = sniffer.completions(1);
+        REQUIRE(done.size() == 1);
+        // A real network pads short frames.
+        REQUIRE(done[0].byte_len == (on_hardware() ? std::max<std::size_t>(frame.size(), 60) : frame.size()));
+        REQUIRE(std::equal(frame.begin(), frame.end(), nic.buffers.data.begin() + 32768));
+        REQUIRE(sniffer.post_receive(done[0].wr_id, {nic.buffers.entry(32768, 4096)}) == 0);
+    }
 }
 
 TEST_CASE("the port of a fragment is not there to be matched", "[flow]") {
