@@ -166,7 +166,8 @@ std::string account_text(const stream_stats& stats) {
     table.add(1, "its queue revived", stats.queues_revived, "it had broken down");
     for (const port_stats& port : stats.ports)
         for (const port_stats::counter& each : port.counters)
-            table.add_if_counted(port.name + " " + each.name, each.count, "frames, of the whole host");
+            table.add(1, port.name + " " + each.name, each.count.value_or(0),
+                      "as the device counts for the whole host");
     table.add_always(0, "heaps", grouped(stats.heaps));
     table.add(1, "incomplete: overtaken", stats.incomplete_heaps_evicted, "newer heaps took their place");
     table.add(1, "incomplete: at the end", stats.incomplete_heaps_flushed, "the stream ended in them");

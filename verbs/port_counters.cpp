@@ -3,6 +3,9 @@
 
 #include <array>
 #include <charconv>
+#include <filesystem>
+#include <set>
+#include <system_error>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -10,8 +13,9 @@
 namespace verbcast::verbs {
 namespace {
 
-/// Of the port's hw_counters, those that count frames lost or refused on their way in; names are mlx5's.
-constexpr std::array names{"out_of_buffer", "rx_discards_phy", "rx_cable_lost"};
+/// More than any device has; each costs a descriptor.
+constexpr std::size_t counters_max = 128;
+constexpr const char* no_buffer = "out_of_buffer";
 
 std::optional<std::uint64_t> read_number(int file) noexcept {
     std::array<char, 32> text;
@@ -24,15 +28,23 @@ std::optional<std::uint64_t> read_number(int file) noexcept {
 }  // namespace
 
 port_counters::port_counters(const device& owner) {
-    const std::string folder = owner.sysfs_path() + "/ports/" + std::to_string(owner.port()) + "/hw_counters/";
-    for (const char* name : names) {
-        source from;
-        from.file = file_descriptor(::open((folder + name).c_str(), O_RDONLY | O_CLOEXEC));
-        from.at_first = read_number(from.file.get()).value_or(0);
-        sources_.push_back(std::move(from));
-        values_.push_back({name, {}});
+    const std::string folder = owner.sysfs_path() + "/ports/" + std::to_string(owner.port()) + "/hw_counters";
+    std::set<std::string> names{no_buffer};
+    std::error_code none;
+    for (std::filesystem::directory_iterator each(folder, none), end; !none && each != end; each.increment(none)) {
+        const std::string name = each->path().filename();
+        if (name != "lifespan" && names.size() < counters_max) names.insert(name);  // lifespan is an age, not a count
     }
+    for (const std::string& each : names) add(folder, each);
     read();
+}
+
+void port_counters::add(const std::string& folder, const std::string& name) {
+    source from;
+    from.file = file_descriptor(::open((folder + "/" + name).c_str(), O_RDONLY | O_CLOEXEC));
+    from.at_first = read_number(from.file.get()).value_or(0);
+    sources_.push_back(std::move(from));
+    values_.push_back({name, {}});
 }
 
 const std::vector<port_counters::value>& port_counters::read() {

@@ -58,6 +58,8 @@ void check_locked_memory(const device& owner, std::size_t bytes, int error) {
 registered_memory::mapping::mapping(std::size_t bytes, std::optional<unsigned> numa_node)
     : data_(map(round_up(bytes, huge_page_bytes))), bytes_(round_up(bytes, huge_page_bytes)) {
     if (numa_node) prefer_node(data_, bytes_, *numa_node);
+    // Now rather than under the first frames: a kernel's device does it when the memory is registered, others do not.
+    ::madvise(data_, bytes_, MADV_POPULATE_WRITE);
 }
 
 registered_memory::mapping::~mapping() { ::munmap(data_, bytes_); }
