@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <tuple>
+#include <vector>
 
 using namespace nic_test;
 
@@ -113,6 +114,34 @@ TEST_CASE("capacities beyond the device's limits are EINVAL, and those within ar
     CHECK(initial.cap.max_recv_sge >= 3);
     CHECK(initial.cap.max_inline_data >= 64);
     CHECK(initial.qp_type == IBV_QPT_RAW_PACKET);
+}
+
+TEST_CASE("there are as many domains and raw queue pairs as the device says, then it is ENOMEM, until one is destroyed",
+          "[raw]") {
+    if (on_hardware()) return;  // which takes minutes for so many, and shares them with others
+    device nic;
+    ibv_device_attr limits{};
+    REQUIRE(ibv_query_device(nic.context.get(), &limits) == 0);
+    std::vector<handle<ibv_pd>> domains;
+    for (int i = 1; i < limits.max_pd; ++i) domains.emplace_back(ibv_alloc_pd(nic.context.get()));
+    CHECK(domains.back());
+    errno = 0;
+    CHECK_FALSE(handle<ibv_pd>(ibv_alloc_pd(nic.context.get())));
+    CHECK(errno == ENOMEM);
+    domains.pop_back();
+    CHECK(handle<ibv_pd>(ibv_alloc_pd(nic.context.get())));
+
+    const handle<ibv_cq> cq(ibv_create_cq(nic.context.get(), 16, nullptr, nullptr, 0));
+    ibv_qp_init_attr initial = raw({1, 1, 1, 1, 0});
+    initial.send_cq = initial.recv_cq = cq.get();
+    std::vector<handle<ibv_qp>> pairs;
+    for (int i = 0; i < limits.max_raw_ethy_qp; ++i) pairs.emplace_back(ibv_create_qp(nic.domain.get(), &initial));
+    CHECK(pairs.back());
+    errno = 0;
+    CHECK_FALSE(handle<ibv_qp>(ibv_create_qp(nic.domain.get(), &initial)));
+    CHECK(errno == ENOMEM);
+    pairs.pop_back();
+    CHECK(handle<ibv_qp>(ibv_create_qp(nic.domain.get(), &initial)));
 }
 
 TEST_CASE("posting a receive in RESET is EINVAL, and from INIT on it is taken", "[raw]") {

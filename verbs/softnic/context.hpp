@@ -6,6 +6,8 @@
 
 #include <infiniband/verbs.h>
 
+#include <atomic>
+#include <cstddef>
 #include <mutex>
 #include <set>
 
@@ -16,6 +18,24 @@ class queue_pair;
 struct flow_rule;
 struct memory_region;
 
+/// How many objects of a kind there may be.
+class quota {
+public:
+    explicit quota(int max) noexcept : max_(max) {}
+
+    /// Takes one; false when all are in use.
+    bool take() noexcept {
+        if (used_.fetch_add(1) < max_) return true;
+        give_back();
+        return false;
+    }
+    void give_back() noexcept { used_.fetch_sub(1); }
+
+private:
+    std::atomic<int> used_{0};
+    const int max_;
+};
+
 /// An open device; the user's `ibv_context *` is the last member of the base. Lives until ibv_close_device.
 class device_context : public verbs_context {
 public:
@@ -25,12 +45,20 @@ public:
     device_context& operator=(const device_context&) = delete;
 
     static device_context& of(ibv_context* handle) noexcept {
-        return *static_cast<device_context*>(verbs_get_ctx(handle));
+        // verbs_get_ctx gives null for contexts of another kind, of which there are none.
+        auto* const start = reinterpret_cast<std::byte*>(handle) - offsetof(verbs_context, context);
+        return *static_cast<device_context*>(reinterpret_cast<verbs_context*>(start));
     }
     ibv_context* handle() noexcept { return &static_cast<verbs_context*>(this)->context; }
 
     device& owner;
     event_queue<ibv_async_event> async_events;
+
+    // Counted for each context, so that what a program leaves behind does not count against the next.
+    quota queue_pairs{limits::queue_pairs_max};
+    quota completion_queues{limits::completion_queues_max};
+    quota memory_regions{limits::regions_max};
+    quota domains{limits::domains_max};
 
     // What closing has to take out of the port, under `objects_mutex`.
     std::mutex objects_mutex;

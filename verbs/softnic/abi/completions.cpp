@@ -23,6 +23,7 @@ int create_queue(const char* verb, ibv_context* handle, const ibv_cq_init_attr_e
     if ((wanted.comp_mask & ~std::uint32_t{IBV_CQ_INIT_ATTR_MASK_FLAGS | IBV_CQ_INIT_ATTR_MASK_PD}) != 0) return EINVAL;
     if ((wanted.comp_mask & IBV_CQ_INIT_ATTR_MASK_FLAGS) != 0 && (wanted.flags & ~cq_flags_known) != 0) return EINVAL;
     if ((wanted.wc_flags & ~wc_flags_known) != 0) return EOPNOTSUPP;
+    if (!opened.completion_queues.take()) return ENOMEM;
     auto* queue = new completion_queue(opened, wanted);
     if (completion_channel* channel = queue->completions_channel(); channel != nullptr) {
         const std::scoped_lock lock(channel->users_mutex);
@@ -107,6 +108,7 @@ SOFTNIC_EXPORT int ibv_destroy_cq(ibv_cq* handle) {
         const std::scoped_lock lock(channel->users_mutex);
         --channel->refcnt;
     }
+    device_context::of(handle->context).completion_queues.give_back();
     delete &queue;
     return 0;
 }

@@ -53,6 +53,7 @@ int register_memory(const char* verb, ibv_pd* domain, void* address, std::size_t
     if (const int error = abi::refusal(verb, opened.owner); error != 0) return error;
     if (const int error = check_access(access); error != 0) return error;
     if (const int error = check_memory(address, bytes, access); error != 0) return error;
+    if (!opened.memory_regions.take()) return ENOMEM;
     auto region = std::make_unique<memory_region>();
     region->context = domain->context;
     region->pd = domain;
@@ -82,6 +83,7 @@ std::uint64_t as_iova(const void* address) noexcept { return reinterpret_cast<st
 SOFTNIC_EXPORT ibv_pd* ibv_alloc_pd(ibv_context* handle) {
     return abi::as_handle<ibv_pd>([&](ibv_pd*& domain) {
         if (const int error = abi::refusal("ibv_alloc_pd", handle); error != 0) return error;
+        if (!device_context::of(handle).domains.take()) return ENOMEM;
         auto* made = new protection_domain;
         made->context = handle;
         made->handle = 0;
@@ -132,7 +134,11 @@ SOFTNIC_EXPORT int ibv_dealloc_pd(ibv_pd* handle) {
     protection_domain& domain = domain_of(handle);
     if (const int error = planned_failure("ibv_dealloc_pd"); error != 0) return error;
     if (domain.users != 0) return EBUSY;
-    if (domain.parent_of != nullptr) --domain.parent_of->users;
+    if (domain.parent_of != nullptr) {
+        --domain.parent_of->users;
+    } else {
+        device_context::of(handle->context).domains.give_back();
+    }
     if (domain.thread != nullptr) --domain.thread->users;
     delete &domain;
     return 0;
@@ -218,6 +224,7 @@ SOFTNIC_EXPORT int ibv_dereg_mr(ibv_mr* handle) {
     }
     const std::scoped_lock lock(opened.objects_mutex);
     opened.regions.erase(region);
+    opened.memory_regions.give_back();
     locked_bytes -= region->locked_bytes;
     --domain_of(region->pd).users;
     delete region;

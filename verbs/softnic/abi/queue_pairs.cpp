@@ -46,6 +46,7 @@ int create_pair(const char* verb, ibv_context* handle, const ibv_qp_init_attr_ex
     if (library::instance().strict() && !may_use_raw_queue_pairs()) return EPERM;
     port& attached = opened.owner.attached_port();
     attached.plug_in();
+    if (!opened.queue_pairs.take()) return ENOMEM;
     auto pair = std::make_unique<queue_pair>(opened, attached, wanted, opened.owner.next_queue_number());
     {
         const std::scoped_lock lock(attached.receive_mutex);
@@ -119,6 +120,7 @@ SOFTNIC_EXPORT int ibv_destroy_qp(ibv_qp* handle) {
     --pair.receives().users;
     const std::scoped_lock lock(opened.objects_mutex);
     opened.pairs.erase(&pair);
+    opened.queue_pairs.give_back();
     delete &pair;
     return 0;
 }
