@@ -3,6 +3,8 @@
 
 #include <catch2/catch.hpp>
 
+#include <algorithm>
+#include <atomic>
 #include <fstream>
 #include <thread>
 
@@ -189,6 +191,46 @@ TEST_CASE("a frame whose checksums hold is flagged, one whose do not is delivere
     CHECK((nic.receive().wc_flags & IBV_WC_IP_CSUM_OK) == 0);
     nic.send(udp_frame({.payload = 33}));
     CHECK((nic.receive().wc_flags & IBV_WC_IP_CSUM_OK) != 0);
+}
+
+TEST_CASE("queue pairs, rules and regions come and go under traffic", "[flow]") {
+    device nic;
+    queue sender(nic);
+    sender.bring_to(IBV_QPS_RTS);
+    memory outgoing(nic, 4096);
+    const bytes frame = udp_frame();
+    std::copy(frame.begin(), frame.end(), outgoing.data.begin());
+    std::atomic<bool> stop{false};
+    std::thread traffic([&] {
+        while (!stop) {
+            sender.post_send(0, {outgoing.entry(0, frame.size())});
+            sender.completions(1);
+        }
+    });
+    std::size_t received = 0;
+    std::size_t damaged = 0;
+    for (int round = 0; round < 60; ++round) {
+        queue receiver(nic, {.events = true});
+        receiver.bring_to(IBV_QPS_RTR);
+        const memory buffers(nic, 8 * 2048);
+        receiver.post_receives(buffers, 8, 2048);
+        const auto first = group_rule().create(receiver);
+        auto second = group_rule("239.1.2.3", 5001).create(receiver);
+        REQUIRE(ibv_req_notify_cq(receiver.cq.get(), 0) == 0);
+        const auto done = receiver.completions(round % 9);
+        for (const ibv_wc& each : done) {
+            const auto from = buffers.data.begin() + static_cast<std::ptrdiff_t>(each.wr_id * 2048);
+            if (!std::equal(frame.begin(), frame.end(), from)) ++damaged;
+        }
+        received += done.size();
+        second.reset();
+        if (round % 2 == 0) REQUIRE(receiver.modify(IBV_QPS_ERR) == 0);
+        if (round % 3 == 0) REQUIRE(receiver.modify(IBV_QPS_RESET) == 0);
+    }
+    stop = true;
+    traffic.join();
+    CHECK(received > 60);
+    CHECK(damaged == 0);
 }
 
 TEST_CASE("frames of one sender arrive in the order in which they were sent", "[flow]") {

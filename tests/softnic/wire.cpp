@@ -134,6 +134,37 @@ TEST_CASE("every frame of every sender is offered to every receiver, and the acc
     }
 }
 
+TEST_CASE("devices of one process hear one another on one wire, and not across wires") {
+    const std::string wires = std::to_string(::getpid());
+    child process(
+        {{"VERBCAST_SOFTNIC_DEVICES", "one=wire:a" + wires + ";two=wire:a" + wires + ";other=wire:b" + wires}},
+        [](const child::parent& parent) {
+            device one("one");
+            device two("two");
+            device other("other");
+            queue sender(one);
+            queue hearing(two);
+            queue deaf(other);
+            memory outgoing(one, 4096);
+            const memory two_buffers(two, 4096);
+            const memory other_buffers(other, 4096);
+            const bytes frame = udp_frame();
+            std::copy(frame.begin(), frame.end(), outgoing.data.begin());
+            sender.bring_to(IBV_QPS_RTS);
+            hearing.bring_to(IBV_QPS_RTR);
+            deaf.bring_to(IBV_QPS_RTR);
+            hearing.post_receives(two_buffers, 1, 4096);
+            deaf.post_receives(other_buffers, 1, 4096);
+            const auto rule = group_rule().create(hearing);
+            const auto other_rule = group_rule().create(deaf);
+            sender.post_send(0, {outgoing.entry(0, frame.size())});
+            const std::size_t heard = hearing.completions(1).size();
+            parent.say(std::to_string(heard) + (deaf.stays_empty() ? " alone" : " both"));
+        });
+    CHECK(process.hear() == "1 alone");
+    CHECK(process.wait() == 0);
+}
+
 TEST_CASE("a receiver that is killed does not hold up the others") {
     const wire cable;
     constexpr std::uint64_t number = 60000;
