@@ -33,6 +33,7 @@ struct option {
     option_setter set;
     std::string field = {};  ///< of a configuration: its config_error is this option's
     bool repeats = false;    ///< may be given several times; its setter is called for each
+    bool several = false;    ///< and takes all that follow, up to the next option
 };
 
 struct option_section {

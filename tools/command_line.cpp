@@ -42,7 +42,7 @@ void add_option(CLI::App& app, const option& each) {
                                                                   for (const std::string& text : texts) each.set(text);
                                                               });
                                                           })
-            ->allow_extra_args(false);  // one value each time: what follows is another option, or a positional
+            ->allow_extra_args(each.several);  // else one value each time: what follows may be a positional
         return;
     }
     app.add_option_function<std::string>(

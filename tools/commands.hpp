@@ -6,9 +6,12 @@
 
 namespace verbcast::tools {
 
+command doctor_command();
 command inspect_command();
 command recv_command();
+command run_raw_command();
 command send_command();
 command softnic_command();
+command topo_command();
 
 }  // namespace verbcast::tools

@@ -5,7 +5,7 @@ import re
 from harness import ROOT, CommandTest, run
 
 GROUP = "239.255.7.1:7148"
-COMMANDS = ("inspect", "recv", "send")
+COMMANDS = ("inspect", "recv", "send", "topo", "doctor", "run-raw")
 
 
 class Usage(CommandTest):
@@ -144,8 +144,8 @@ class ManPage(CommandTest):
         self.assertTrue(common)
         self.assertEqual(options_in_help("inspect"), sections["verbcast inspect"] | common)
         self.assertEqual(options_in_help("recv"), sections["verbcast recv"] | common)
-        self.assertEqual(options_in_help("send"), sections["verbcast send"])
-        self.assertEqual(options_in_help("softnic"), sections["verbcast softnic"])
+        for command in ("send", "softnic", "topo", "doctor", "run-raw"):
+            self.assertEqual(options_in_help(command), sections[f"verbcast {command}"])
 
     def test_the_manual_names_the_default_that_help_names(self):
         manual = (ROOT / "docs/verbcast.1").read_text(encoding="utf-8")

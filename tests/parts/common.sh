@@ -12,6 +12,12 @@ if [ -z "${VERBCAST_CAPTURES_DIR:-}" ] && [ -f ../shared/captures/manifest.json 
     export VERBCAST_CAPTURES_DIR
 fi
 
+# And the hosts.
+if [ -z "${VERBCAST_TOPOLOGIES_DIR:-}" ] && [ -d ../shared/topologies ]; then
+    VERBCAST_TOPOLOGIES_DIR=$(readlink -f ../shared/topologies)
+    export VERBCAST_TOPOLOGIES_DIR
+fi
+
 # build_preset PRESET [CMAKE-BUILD-ARGUMENT...]
 build_preset() {
     local preset=$1
