@@ -146,6 +146,7 @@ TEST_CASE("the truth is the same whoever sends, and however slowly") {
 TEST_CASE("a chosen frame is dropped, and those around it are not") {
     const outcome seen = run_with("frame drop frame=2", [] { return send_to_self(4); });
     CHECK(seen.said == "1 3 4 .");
+    CHECK(seen.truth.find("failed_calls") == std::string::npos);
     CHECK(truth_of(seen.truth, "fault") == 1);
 }
 
@@ -198,6 +199,7 @@ TEST_CASE("a verb fails at the call that the script names, with its errno, and w
         return said.str();
     });
     CHECK(seen.said == "0 0 12 0 5 0");
+    CHECK(seen.truth.find("\"failed_calls\":{\"ibv_post_recv\":1,\"ibv_reg_mr\":1}") != std::string::npos);
 }
 
 TEST_CASE("what overtakes a frame does not depend on when it is sent") {

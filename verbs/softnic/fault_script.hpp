@@ -40,6 +40,7 @@ public:
     /// Throws std::invalid_argument, with the rule that is wrong.
     void read(std::string_view text, const std::vector<std::string>& devices);
 
+    bool concerns_calls() const noexcept { return !verbs_.empty(); }
     bool concerns_frames() const noexcept { return !frame_rules_.empty(); }
     frame_verdict judge(std::string_view device, std::uint64_t frame) const noexcept;
 

@@ -88,8 +88,8 @@ void write_truth(const std::string& folder, const std::vector<std::unique_ptr<de
         counter_object all(file);
         for (const auto& each : devices) write_device(all.member(each->name()), each->attached_port());
     }
-    file << ",\"failed_calls\":";
-    {
+    if (faults.concerns_calls()) {
+        file << ",\"failed_calls\":";
         counter_object failed(file);
         faults.for_each_failed([&](const std::string& verb, std::uint64_t calls) { failed.member(verb, calls); });
     }
