@@ -15,37 +15,51 @@ bool reader_set::add(std::unique_ptr<reader> added, role part) {
             return true;
         }
     }
-    return open_and_link(std::move(added), part);
+    std::vector<waiting_reader> one;
+    one.emplace_back(std::move(added), part);
+    return open_and_link(std::move(one));
 }
 
 void reader_set::start() {
-    std::vector<std::pair<std::unique_ptr<reader>, role>> waiting;
+    std::vector<waiting_reader> waiting;
     {
         const std::lock_guard lock(reader_mutex_);
         started_ = true;
         waiting.swap(waiting_);
     }
-    for (auto& [each, part] : waiting) open_and_link(std::move(each), part);
+    open_and_link(std::move(waiting));
 }
 
-bool reader_set::open_and_link(std::unique_ptr<reader> added, role part) {
-    added->open();
-    reader& linked = *added;
-    // Before its first batch, which goes by it. Relaxed: the post orders the two.
-    if (!linked.lossless()) all_lossless_.store(false, std::memory_order_relaxed);
-    {
-        const std::lock_guard lock(reader_mutex_);
-        if (stopped_) return false;  // `added` goes after the unlock: it was declared before
-        readers_.push_back({std::move(added), std::make_shared<release_ticket>(context_), part});
+/// All are linked before the first one can end: else the stream would stop with it.
+bool reader_set::open_and_link(std::vector<waiting_reader> added) {
+    std::vector<std::shared_ptr<release_ticket>> tickets;
+    for (auto& [each, part] : added) {
+        each->open();
+        // Before its first batch, which goes by it. Relaxed: the post orders the two.
+        if (!each->lossless()) all_lossless_.store(false, std::memory_order_relaxed);
+        tickets.push_back(std::make_shared<release_ticket>(context_));
+    }
+    // What is not linked goes after the unlock: `added` was there before the lock.
+    const std::lock_guard lock(reader_mutex_);
+    if (stopped_) return false;
+    readers_.reserve(readers_.size() + added.size());
+    for (std::size_t i = 0; i < added.size(); ++i) {
+        auto& [each, part] = added[i];
+        // Nobody finds the reader before the unlock, so a post that fails leaves things as they were.
+        post_start(*each);
+        readers_.push_back({std::move(each), std::move(tickets[i]), part});
         inputs_running_ += part == role::input;
     }
-    // The first handler like any other: it finds out under the lock whether the stream is still there.
+    return true;
+}
+
+/// The first handler like any other: it finds out under queue_mutex whether the stream is still there.
+void reader_set::post_start(reader& linked) {
     sync::post(context_,
                reader::bind_handler(handler_context(state_.shared_from_this()),
                                     [&linked](handler_context context, stream_base::add_packet_handler& batch) {
                                         linked.start(std::move(context), batch);
                                     }));
-    return true;
 }
 
 bool reader_set::end(const reader& ended) noexcept {

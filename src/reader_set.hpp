@@ -58,7 +58,10 @@ private:
         bool stopped = false;
     };
 
-    bool open_and_link(std::unique_ptr<reader> added, role part);
+    using waiting_reader = std::pair<std::unique_ptr<reader>, role>;
+
+    bool open_and_link(std::vector<waiting_reader> added);
+    void post_start(reader& linked);
     void stop_one(attached& leaving) noexcept;
     void post_release(const attached& leaving) noexcept;
     void release(reader& released, release_ticket& ticket) noexcept;
@@ -73,7 +76,7 @@ private:
     mutable sync::mutex reader_mutex_{sync::lock_rank::reader};
     // Under reader_mutex_:
     std::vector<attached> readers_;
-    std::vector<std::pair<std::unique_ptr<reader>, role>> waiting_;
+    std::vector<waiting_reader> waiting_;
     std::size_t inputs_running_ = 0;
     bool started_;
     bool stopped_ = false;

@@ -142,7 +142,8 @@ public:
     /// A reader of the user's: <verbcast/reader.hpp>.
     bool add_reader(std::unique_ptr<reader> reader);
 
-    /// Lets readers receive that were added under explicit_start. Opens them: throws what add_reader() throws.
+    /// Lets readers receive that were added under explicit_start. Opens them: throws what add_reader() throws, and then
+    /// none of them receives. All are there before the first one receives, so the stream does not end with it.
     void start();
 
     /// Ends reception. Any thread, any number of times.

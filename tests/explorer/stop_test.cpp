@@ -358,6 +358,17 @@ TEST_CASE("an explicit start() against stop()", "[explorer][stop]") {
     }));
 }
 
+TEST_CASE("readers of an explicit start() are all there before one of them can end", "[explorer][stop]") {
+    check_passed(explorer::explore("start_all", {}, [](scheduler& run) {
+        const reader_plan other{.batches = {{small_heap(1)}}, .ends = true};
+        bench bench(run, {&ending, &other}, {.explicit_start = true});
+        bench.tested->start();
+        bench.check_account();
+        run.check(bench.fed() == 2, "a reader came too late: the stream had ended with the other one");
+        bench.destroy();
+    }));
+}
+
 TEST_CASE("the posted release against the destructor: one of them does it", "[explorer][stop]") {
     check_passed(explorer::explore("release_and_destroy", {}, [](scheduler& run) {
         bench bench(run, {&one_heap, &ending});
