@@ -251,11 +251,11 @@ verdict receive(const scenario& what, int go, int done, const std::string& truth
     try {
         trying.run(result);
     } catch (const std::exception& error) {
-        result.complaints.push_back(error.what());
+        result.complaints.emplace_back(error.what());
     }
     const json truth = read_truth(truth_folder);
     if (truth.is_discarded() || !truth["devices"].contains("softnic0")) {
-        if (trying.stats()) result.complaints.push_back("the NIC left no truth");
+        if (trying.stats()) result.complaints.emplace_back("the NIC left no truth");
         return result;
     }
     count_faults(truth, what, result);

@@ -5,10 +5,10 @@
 
 #include <catch2/catch.hpp>
 
-#include <signal.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <csignal>
 #include <cstring>
 #include <filesystem>
 #include <memory>
