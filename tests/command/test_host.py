@@ -8,7 +8,7 @@ import subprocess
 import sys
 import unittest
 
-from harness import VERBCAST, CommandTest, Running, run
+from harness import ROOT, VERBCAST, CommandTest, Running, run
 
 NAMESPACE = ["unshare", "--net"] if os.getuid() == 0 else ["unshare", "--user", "--map-root-user", "--net"]
 NAMESPACES_WORK = subprocess.run([*NAMESPACE, "true"], stderr=subprocess.DEVNULL).returncode == 0
@@ -239,6 +239,16 @@ class RunRaw(CommandTest):
         result = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all",
                                  "--inh-caps=-all", VERBCAST, "run-raw", "--", "true"], stderr=subprocess.PIPE, timeout=60)
         self.assert_trouble(result, "CAP_NET_RAW", "sudo", "setcap")
+
+
+class Unit(CommandTest):
+    def test_the_command_of_the_systemd_unit_is_one_that_runs(self):
+        unit = (ROOT / "docs/verbcast-recv.service").read_text(encoding="utf-8")
+        [command] = [line.split("=", 1)[1] for line in unit.splitlines() if line.startswith("ExecStart=")]
+        words = command.replace(" eth0 ", " lo ").split()
+        self.assertEqual(words[0], "/usr/bin/verbcast")
+        result = run(*words[1:], "--seconds", "0.1")
+        self.assertEqual(result.returncode, 0, result.stderr)
 
 
 class Placement(CommandTest):

@@ -323,6 +323,26 @@ TEST_CASE("rules for others leave a firewall's finding", "[tools][doctor]") {
     }
 }
 
+TEST_CASE("tables of iptables-legacy hide what the firewall does", "[tools][doctor]") {
+    host_snapshot host = healthy_host();
+    host.put_text("/proc/net/ip_tables_names", "filter\n");
+    CHECK(worst(diagnosis(host), "net.firewall").how == severity::unknown);
+}
+
+TEST_CASE("control groups of version 1 limit as those of version 2 do", "[tools][doctor]") {
+    host_snapshot host = healthy_host();
+    host.put_text("/proc/self/cgroup", "4:memory:/job\n3:cpu,cpuacct:/job\n1:name=systemd:/\n");
+    for (const char* each : {"/sys/fs/cgroup/cpu,cpuacct/job/", "/sys/fs/cgroup/cpu,cpuacct/"})
+        host.put_text(std::string(each) + "cpu.cfs_quota_us", "-1\n");
+    host.put_text("/sys/fs/cgroup/memory/job/memory.limit_in_bytes", "9223372036854771712\n");
+    CHECK(worst(diagnosis(host), "cgroup.memory").how == severity::unknown);  // of the group around it
+    host.put("/sys/fs/cgroup/memory/memory.limit_in_bytes", {reading::outcome::absent, {}});
+    CHECK(worst(diagnosis(host), "cgroup.memory").how == severity::ok);
+    CHECK(worst(diagnosis(host), "cgroup.cpu_quota").how == severity::ok);
+    host.put_text("/sys/fs/cgroup/cpu,cpuacct/job/cpu.cfs_quota_us", "50000\n");
+    CHECK(worst(diagnosis(host), "cgroup.cpu_quota").fix == "echo -1 >/sys/fs/cgroup/cpu,cpuacct/job/cpu.cfs_quota_us");
+}
+
 TEST_CASE("a source-specific group of 232.0.0.0/8 is where it belongs", "[tools][doctor]") {
     host_snapshot host = healthy_host();
     reception_plan plan = plan_of_two_groups();

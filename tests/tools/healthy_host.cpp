@@ -65,7 +65,7 @@ void put_process(host_snapshot& into) {
                                        "Max locked memory         unlimited            unlimited            bytes\n");
     into.put_text("/proc/self/uid_map", "         0          0 4294967295\n");
     into.put_text("/proc/self/cgroup", "0::/system.slice/receiver.service\n");
-    for (const char* each : {"/system.slice/receiver.service", "/system.slice"})
+    for (const char* each : {"/system.slice/receiver.service", "/system.slice", ""})
         for (const char* limit : {"cpu.max", "memory.max"})
             into.put_text(fmt::format("/sys/fs/cgroup{}/{}", each, limit),
                           std::string(limit) == "cpu.max" ? "max 100000\n" : "max\n");

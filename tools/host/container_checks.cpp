@@ -1,45 +1,58 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What a control group or a container keeps from us.
 #include <algorithm>
-#include <filesystem>
+#include <cstdlib>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include <fmt/format.h>
 
+#include "tools/host/cgroup.hpp"
 #include "tools/host/checks.hpp"
 #include "tools/human_units.hpp"
 
 namespace verbcast::tools {
 namespace {
 
-/// The control group of this process and those around it, innermost first.
-std::vector<std::string> groups_of(const host_snapshot& raw) {
-    std::string path = "/";
-    for (const std::string& line : lines_of(raw.text("/proc/self/cgroup").value_or("")))
-        if (line.starts_with("0::")) path = line.substr(3);
-    std::vector<std::string> groups;
-    for (std::filesystem::path each = path;; each = each.parent_path()) {
-        groups.push_back("/sys/fs/cgroup" + (each == "/" ? std::string() : each.string()));
-        if (!each.has_relative_path()) break;
+/// A limit of the control group of this process, or of one around it.
+struct limit {
+    std::string file;
+    std::string text;
+};
+
+/// Those that are set, innermost first; none when one could not be read.
+std::optional<std::vector<limit>> limits_of(const host_snapshot& raw, const std::string& name, std::string& why_not) {
+    std::vector<limit> found;
+    const std::vector<std::string> files = cgroup_files(raw, name);
+    if (files.empty()) why_not = raw.why_not("/proc/self/cgroup");
+    for (const std::string& file : files) {
+        const std::optional<std::string> text = raw.text(file);
+        if (text && *text != "max" && !text->starts_with("max ") && *text != "-1") found.push_back({file, *text});
+        if (text || raw.absent(file)) continue;  // the outermost has none
+        why_not = raw.why_not(file);
+        return std::nullopt;
     }
-    return groups;
+    if (files.empty()) return std::nullopt;
+    return found;
 }
 
 finding quota(const host_view& host) {
-    finding about{.id = "cgroup.cpu_quota",
-                  .measured = "none",
-                  .wanted = "none",
-                  .why = "a group that has used up its share of the CPU stands still until the next tenth of a second"};
-    if (!host.raw.text("/proc/self/cgroup")) return not_known(about, host.raw.why_not("/proc/self/cgroup"));
-    for (const std::string& group : groups_of(host.raw)) {
-        const std::vector<std::string> words = words_of(host.raw.text(group + "/cpu.max").value_or("max"));
-        if (words.empty() || words.front() == "max") continue;
-        about.measured = fmt::format("{} of {} us in {}", words.front(), words.back(), group);
-        about.fix = fmt::format("echo max >{}/cpu.max", group);
-        about.persist =
-            "CPUQuota= (empty) in the systemd unit; no --cpus for docker and podman; no CPU limit in Kubernetes";
-        return bad(about, severity::warn);
-    }
-    return well(about);
+    finding about{
+        .id = "cgroup.cpu_quota",
+        .measured = "none",
+        .wanted = "none",
+        .why = "a group that has used up its share of the CPU stands still until the next tenth of a second",
+        .persist =
+            "CPUQuota= (empty) in the systemd unit; no --cpus for docker and podman; no CPU limit in Kubernetes"};
+    std::string why_not;
+    const auto limits = limits_of(host.raw, "cpu", why_not);
+    if (!limits) return not_known(about, why_not);
+    if (limits->empty()) return well(about);
+    const limit& inner = limits->front();
+    about.measured = fmt::format("{} us in {}", inner.text, inner.file);
+    about.fix = fmt::format("echo {} >{}", inner.file.ends_with("cpu.max") ? "max" : "-1", inner.file);
+    return bad(about, severity::warn);
 }
 
 finding cpu_set(const host_view& host, const reception_plan& plan) {
@@ -74,14 +87,15 @@ finding memory_limit(const host_view& host, const reception_plan& plan) {
                   .measured = "no limit",
                   .wanted = human_bytes(wanted) + " or more",
                   .why = "a group at its limit is stopped to give memory back, or killed"};
-    if (!host.raw.text("/proc/self/cgroup")) return not_known(about, host.raw.why_not("/proc/self/cgroup"));
-    for (const std::string& group : groups_of(host.raw)) {
-        const std::optional<std::int64_t> limit = host.raw.number(group + "/memory.max");
-        if (!limit || static_cast<std::uint64_t>(*limit) >= wanted) continue;
-        about.measured = fmt::format("{} in {}", human_bytes(static_cast<std::uint64_t>(*limit)), group);
-        about.fix = fmt::format("echo {} >{}/memory.max", wanted, group);
-        about.persist =
-            fmt::format("MemoryMax={} in the systemd unit; --memory {} for docker and podman", wanted, wanted);
+    about.persist = fmt::format("MemoryMax={} in the systemd unit; --memory {} for docker and podman", wanted, wanted);
+    std::string why_not;
+    const auto limits = limits_of(host.raw, "memory", why_not);
+    if (!limits) return not_known(about, why_not);
+    for (const limit& each : *limits) {
+        const std::uint64_t bytes = std::strtoull(each.text.c_str(), nullptr, 10);
+        if (bytes >= wanted) continue;
+        about.measured = fmt::format("{} in {}", human_bytes(bytes), each.file);
+        about.fix = fmt::format("echo {} >{}", wanted, each.file);
         return bad(about, severity::warn);
     }
     return well(about);

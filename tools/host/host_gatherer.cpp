@@ -19,6 +19,7 @@
 #include <verbcast/topology.hpp>
 #include <verbcast/verbs_devices.hpp>
 
+#include "tools/host/cgroup.hpp"
 #include "tools/host/network_interface.hpp"
 #include "tools/host/querier.hpp"
 #include "tools/host/verbs_json.hpp"
@@ -176,9 +177,8 @@ private:
 
     void network() {
         for (const char* each : {"/proc/sys/net/core/rmem_max", "/proc/sys/net/ipv4/igmp_max_memberships",
-                                 "/proc/sys/net/ipv4/igmp_max_msf", "/proc/sys/net/ipv6/mld_max_msf", "/proc/net/route",
-                                 "/proc/net/ipv6_route", "/proc/net/igmp", "/proc/sys/net/netfilter/nf_conntrack_count",
-                                 "/proc/net/ip_tables_names"})
+                                 "/proc/sys/net/ipv4/igmp_max_msf", "/proc/net/route", "/proc/net/ipv6_route",
+                                 "/proc/net/igmp", "/proc/net/ip_tables_names"})
             file(each);
         for (const char* each : {"rp_filter", "force_igmp_version"}) {
             file(fmt::format("/proc/sys/net/ipv4/conf/all/{}", each));
@@ -191,15 +191,8 @@ private:
         for (const char* each :
              {"/proc/self/limits", "/proc/self/uid_map", "/proc/self/cgroup", "/proc/sys/kernel/osrelease"})
             file(each);
-        std::string path = "/";
-        for (const std::string& line : lines_of(into_.text("/proc/self/cgroup").value_or("")))
-            if (line.starts_with("0::")) path = line.substr(3);
-        // The limits of a group bind those inside it too.
-        for (fs::path each = path;; each = each.parent_path()) {
-            const std::string group = "/sys/fs/cgroup" + (each == "/" ? std::string() : each.string());
-            for (const char* what : {"/cpu.max", "/memory.max"}) file(group + what);
-            if (!each.has_relative_path()) break;
-        }
+        for (const char* each : {"cpu", "memory"})
+            for (const std::string& path : cgroup_files(into_, each)) file(path);
         container();
     }
 
