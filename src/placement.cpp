@@ -27,6 +27,7 @@ bool contains(const std::vector<int>& numbers, int number) {
 
 std::vector<int> allowed_of(const topology& host) {
     std::vector<int> numbers;
+    numbers.reserve(host.cpus.size());
     for (const topology::cpu& each : host.cpus)
         if (each.allowed) numbers.push_back(each.number);
     return numbers;
@@ -49,16 +50,18 @@ public:
                 keyed.emplace_back(key_of(*cpu, threads_of_core[cpu->core]++), number);
         std::sort(keyed.begin(), keyed.end());
         std::vector<int> numbers;
+        numbers.reserve(keyed.size());
         for (const auto& each : keyed) numbers.push_back(each.second);
         return numbers;
     }
 
 private:
-    using key = std::tuple<int, bool, bool, int, std::size_t, int>;
+    using key = std::tuple<int, bool, bool, bool, int, std::size_t, int>;
 
     key key_of(const topology::cpu& cpu, int siblings_before) const {
         const bool chores = core_0_ == cpu.core;
-        return {siblings_before, taken_cores_.count(cpu.core) != 0, chores, -cpu.speed.value_or(0), cpu.cache,
+        return {siblings_before, taken_cores_.contains(cpu.core), !cpu.isolated,
+                chores,          -cpu.speed.value_or(0),          cpu.cache,
                 cpu.number};
     }
 

@@ -6,6 +6,7 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <fstream>
 #include <map>
 #include <memory>
 #include <new>
@@ -329,12 +330,33 @@ const topology::nic* topology::find_nic(std::string_view name) const noexcept {
     return nullptr;
 }
 
+void topology::restrict_to(const std::vector<int>& affinity, const std::vector<int>& isolated) {
+    const auto contains = [](const std::vector<int>& numbers, int number) {
+        return std::find(numbers.begin(), numbers.end(), number) != numbers.end();
+    };
+    for (cpu& each : cpus) each.isolated = contains(isolated, each.number);
+    const bool born_with = std::all_of(cpus.begin(), cpus.end(), [&](const cpu& each) {
+        return !each.allowed || each.isolated || contains(affinity, each.number);
+    });
+    for (cpu& each : cpus)
+        each.allowed = each.allowed && (contains(affinity, each.number) || (born_with && each.isolated));
+}
+
 topology topology::of_this_host() {
     topology made = reading(load_host().get()).take();
     // Any number of CPUs: the set grows until the kernel's mask fits.
     const bitmap bound = empty_bitmap();
     if (hwloc_get_cpubind(binding_topology(), bound.get(), HWLOC_CPUBIND_THREAD) != 0) fail("sched_getaffinity");
-    for (cpu& each : made.cpus) each.allowed = each.allowed && has(bound.get(), each.number);
+    std::vector<int> affinity, isolated;
+    const bitmap apart = empty_bitmap();
+    std::string list;
+    std::ifstream("/sys/devices/system/cpu/isolated") >> list;
+    hwloc_bitmap_list_sscanf(apart.get(), list.c_str());
+    for (const cpu& each : made.cpus) {
+        if (has(bound.get(), each.number)) affinity.push_back(each.number);
+        if (has(apart.get(), each.number)) isolated.push_back(each.number);
+    }
+    made.restrict_to(affinity, isolated);
     return made;
 }
 

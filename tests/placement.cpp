@@ -93,6 +93,18 @@ TEST_CASE("without a node of the NIC's any core will do and memory is not bound"
     CHECK(place(placement::beside("veth0"), host, 1).text == "core 1: veth0 is no NIC whose place is known");
 }
 
+TEST_CASE("isolated cores come first, and count as allowed unless others are missing too", "[placement]") {
+    topology born = read(host_builder().package(6, 1).nic("eth0", ""));
+    born.restrict_to({0, 1, 2, 3}, {4, 5});
+    CHECK(cores_beside("eth0", born, 3) == numbers{4, 5, 1});
+    topology confined = read(host_builder().package(6, 1).nic("eth0", ""));
+    confined.restrict_to({1, 2}, {4, 5});
+    CHECK(cores_beside("eth0", confined, 3) == numbers{1, 2});
+    topology meant = read(host_builder().package(6, 1).nic("eth0", ""));
+    meant.restrict_to({2, 4}, {4, 5});
+    CHECK(cores_beside("eth0", meant, 3) == numbers{4, 2});
+}
+
 TEST_CASE("fast cores come before slow ones", "[placement]") {
     topology host = read(host_builder().package(4, 1).nic("eth0", ""));
     for (topology::cpu& each : host.cpus) each.speed = each.number < 2 ? 0 : 1;

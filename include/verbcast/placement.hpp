@@ -50,8 +50,8 @@ struct placement_report {
 };
 
 /// Decides for `threads` threads on a host. Pure. Takes what the process may use only; avoids, while there is a choice,
-/// `taken`, core 0 (where kernels put their chores) and a second thread of a core that has one.
-/// Throws config_error when cores are named that may not be used.
+/// `taken`, cores that are not isolated, core 0 (where kernels put their chores) and a second thread of a core that has
+/// one. Throws config_error when cores are named that may not be used.
 VERBCAST_API placement_report place(const placement& wish, const topology& host, std::size_t threads,
                                     const std::vector<int>& taken = {});
 

@@ -25,6 +25,7 @@ struct topology {
         std::size_t package = 0;        ///< index into `packages`
         std::optional<int> node = {};   ///< of the memory that is local to it
         std::optional<int> speed = {};  ///< where cores differ: the higher, the faster
+        bool isolated = false;          ///< the kernel puts nothing there by itself (isolcpus)
         bool allowed = true;            ///< this process may run there: cpuset, cgroup, affinity
     };
     struct package {
@@ -67,6 +68,10 @@ struct topology {
     /// Null when there is none of that number or name; a NIC by its interface or RDMA device.
     VERBCAST_API const cpu* find_cpu(int number) const noexcept;
     VERBCAST_API const nic* find_nic(std::string_view name) const noexcept;
+
+    /// Marks what a process with this affinity may use, and which CPUs are isolated. Those are in nobody's affinity
+    /// from the start: where nothing else is missing from it, nobody has meant to forbid them.
+    VERBCAST_API void restrict_to(const std::vector<int>& affinity, const std::vector<int>& isolated);
 
     /// Reads this host, in 10 to 100 ms. `allowed` is what the calling thread may use. Throws std::system_error.
     VERBCAST_API static topology of_this_host();

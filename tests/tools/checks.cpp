@@ -343,6 +343,15 @@ TEST_CASE("control groups of version 1 limit as those of version 2 do", "[tools]
     CHECK(worst(diagnosis(host), "cgroup.cpu_quota").fix == "echo -1 >/sys/fs/cgroup/cpu,cpuacct/job/cpu.cfs_quota_us");
 }
 
+TEST_CASE("isolating the cores that were proposed makes the finding go", "[tools][doctor]") {
+    host_snapshot host = healthy_host();
+    host.put_text("/sys/devices/system/cpu/isolated", "\n");
+    CHECK(worst(diagnosis(host), "cpu.isolated").persist.find("isolcpus=managed_irq,domain,1-2 ") != std::string::npos);
+    host.put_text("/sys/devices/system/cpu/isolated", "1-2\n");
+    host.put_text("/proc/self/status", "CapEff:\t0000000000002000\nCpus_allowed_list:\t0,3-15\n");
+    CHECK(worst(diagnosis(host), "cpu.isolated").how == severity::ok);
+}
+
 TEST_CASE("a source-specific group of 232.0.0.0/8 is where it belongs", "[tools][doctor]") {
     host_snapshot host = healthy_host();
     reception_plan plan = plan_of_two_groups();

@@ -59,6 +59,7 @@ public:
         interfaces();
         file("/proc/self/status");
         file("/proc/interrupts");
+        file("/sys/devices/system/cpu/isolated");
         for (const topology::nic& each : host_.nics) nic(each.pci_address);
         for (const network_interface& each : interfaces_) nic(each.bus);
         if (wish_.with_topology_only) return std::move(into_);
@@ -124,8 +125,8 @@ private:
 
     void cpus() {
         const std::string path = "/sys/devices/system/cpu/";
-        for (const char* each : {"online", "isolated", "nohz_full", "smt/active", "cpufreq/policy0/scaling_driver",
-                                 "cpuidle/current_driver"})
+        for (const char* each :
+             {"online", "nohz_full", "smt/active", "cpufreq/policy0/scaling_driver", "cpuidle/current_driver"})
             file(path + each);
         for (const topology::cpu& each : host_.cpus) {
             const std::string cpu = fmt::format("{}cpu{}/", path, each.number);

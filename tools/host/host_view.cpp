@@ -35,9 +35,7 @@ void restrict_to_affinity(topology& layout, const host_snapshot& raw) {
     const std::optional<std::string> status = raw.text("/proc/self/status");
     const std::optional<std::string> list = status ? field_of(*status, "Cpus_allowed_list") : std::nullopt;
     if (!list) return;
-    const std::vector<int> allowed = numbers_in(*list);
-    for (topology::cpu& each : layout.cpus)
-        each.allowed = each.allowed && std::find(allowed.begin(), allowed.end(), each.number) != allowed.end();
+    layout.restrict_to(numbers_in(*list), numbers_in(raw.text("/sys/devices/system/cpu/isolated").value_or("")));
 }
 
 std::string read_whole(const std::string& file) {

@@ -53,7 +53,7 @@ void check_sizes(const verbs_device& each, const reception_plan& plan, findings&
     add(into,
         {.id = "verbs.region_size",
          .subject = each.name,
-         .measured = human_bytes(each.region_bytes_max),
+         .measured = each.region_bytes_max >> 50 != 0 ? "no limit" : human_bytes(each.region_bytes_max),
          .wanted = human_bytes(plan.region_bytes) + " or more",
          .why = "memory is registered in pieces of at most this, and each piece takes room in the device's cache",
          .fix = fmt::format("ask for a buffer of {} or less", human_bytes(each.region_bytes_max))},
