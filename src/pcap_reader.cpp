@@ -87,12 +87,13 @@ void pcap_reader::read(handler_context context, stream_base::add_packet_handler&
 
 pcap_reader::progress pcap_reader::read_some(stream_base::add_packet_handler& batch) {
     for (std::size_t frames = 0; frames < batch_frames_max; ++frames) {
+        // Also between frames that are no packets: reading them takes as long.
+        if (batch.stopping()) return progress::give_up;
         if (!next_ && !fetch(batch)) return progress::end;
         if (!next_) continue;
         if (config_.recorded_speed && !is_due()) return progress::wait;
-        if (batch.add_packets({&*next_, 1}, clock_source::kernel) == 1) next_.reset();
-        if (batch.stopping()) return progress::give_up;
-        if (next_) break;  // no room
+        if (batch.add_packets({&*next_, 1}, clock_source::kernel) == 0) break;  // no room, or the stream stops
+        next_.reset();
     }
     return progress::go_on;
 }
