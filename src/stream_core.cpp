@@ -72,7 +72,7 @@ void stream_core::start_timer() {
     readers_.add(std::make_unique<stream_timer>(*this, config_), reader_set::role::background);
 }
 
-void stream_core::begin_batch() {
+void stream_core::begin_batch() noexcept {
     ++counters_.work.batches;
     outlet_->readers_changed(readers_.all_lossless());
     pausing_ = outlet_->must_pause();
@@ -263,7 +263,7 @@ void stream_core::end_reader(const reader& ended, stop_reason why) {
 
 void stream_core::age_out(std::chrono::steady_clock::time_point since) {
     window_.for_each_live([&](live_heap& each) {
-        if (each.last_active_ticks >= since.time_since_epoch().count() || must_pause()) return;
+        if (each.last_active_ticks >= since.time_since_epoch().count() || stopping() || must_pause()) return;
         ++counters_.work.incomplete_heaps_aged;
         deliver(each.finish(), false);
     });

@@ -36,7 +36,7 @@ public:
     ~stream_core();
 
     // Under queue_mutex, from stream_base::add_packet_handler.
-    void begin_batch();
+    void begin_batch() noexcept;
     std::size_t add(std::span<const datagram> datagrams, clock_source clock);
     std::size_t add_front(std::span<const std::byte> bytes, std::uint32_t group);
     void ignore(std::uint32_t group, ignore_reason reason, std::uint64_t count) noexcept;

@@ -357,6 +357,24 @@ TEST_CASE("a partial heap that gets no packet for heap_age_max is delivered", "[
     CHECK(receiver.stats().account.live == 0);
 }
 
+TEST_CASE("a stop is heard between heaps that are delivered for their age", "[stream]") {
+    boost::asio::io_context context;
+    std::vector<heap_ref> heaps;
+    stream* self = nullptr;
+    stream receiver(context,
+                    [&](heap_ref heap) {
+                        heaps.push_back(std::move(heap));
+                        self->stop();
+                        context.stop();
+                    },
+                    {.heap_age_max = std::chrono::milliseconds(20)});
+    self = &receiver;
+    receiver.add_reader(std::make_unique<datagram_feeder>(encode({part(1, 0, 2), part(2, 0, 2)})));
+    context.run_for(std::chrono::seconds(10));
+    CHECK(heaps.size() == 1);
+    CHECK(receiver.stats().account.dropped_user_stop == 1);
+}
+
 TEST_CASE("a group that falls silent is an event and a counter, and never a stop", "[stream]") {
     struct grouped final : reader {
         std::string description() const override { return "grouped"; }
