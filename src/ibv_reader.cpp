@@ -345,7 +345,10 @@ void ibv_reader::stop() noexcept {
 }
 
 reader::release_result ibv_reader::release() noexcept {
-    if (!started_) return {};
+    if (!started_) {  // stopped before its first handler: nothing has been received for any group
+        queue_->end_reception();
+        return {};
+    }
     losses_->look_at_all(*queue_);
     queue_->end_reception();
     drain_left();

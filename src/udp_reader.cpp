@@ -162,7 +162,10 @@ void udp_reader::stop() noexcept {
 }
 
 reader::release_result udp_reader::release() noexcept {
-    if (!started_) return {};
+    if (!started_) {  // stopped before its first handler: nothing has been received for any group
+        for (endpoint& each : endpoints_) each.socket.close();
+        return {};
+    }
     found_.groups.push_back({.group = buffers_->group(), .ignored_after_stop = count_left()});
     for (endpoint& each : endpoints_) {
         release_result::group_result of{.group = each.group, .kernel_drops = each.socket.take_drops()};

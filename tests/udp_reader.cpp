@@ -382,6 +382,15 @@ TEST_CASE("groups are left when the reader is released", "[udp_reader]") {
     CHECK(test_groups().empty());
 }
 
+TEST_CASE("groups are left too when the stream is stopped before its reader has started", "[udp_reader]") {
+    enter_network_namespace();
+    receiver bench;
+    bench.receiving.add_reader(from("239.1.1.1:7148", "lo"));
+    CHECK(test_groups() == std::vector<std::string>{"lo 239.1.1.1"});
+    bench.stop_and_release();
+    CHECK(test_groups().empty());
+}
+
 TEST_CASE("a stop item ends the stream", "[udp_reader]") {
     enter_network_namespace();
     receiver bench(from("127.0.0.1:7148"));
