@@ -43,6 +43,7 @@ void udp_reader_config::validate() const {
     check_range("buffer_bytes", buffer_bytes, std::uint64_t{1}, buffer_bytes_limit);
     check_range("packet_bytes_max", packet_bytes_max, std::size_t{1}, datagram_bytes_max);
     check_range("batch_packets_max", batch_packets_max, std::size_t{1}, std::size_t{1} << 20);
+    if (place) place->validate();
 }
 
 void udp_reader::endpoint::detach() noexcept {
@@ -190,7 +191,9 @@ std::uint64_t udp_reader::count_left() noexcept {
 
 bool stream_base::add_reader(const udp_reader_config& config) {
     config.validate();
-    return add_reader(std::make_unique<udp_reader>(context(), config, placed().memory_node));
+    const std::optional<int> memory_node =
+        config.place ? place_here(*config.place, 1).memory_node : placed().memory_node;
+    return add_reader(std::make_unique<udp_reader>(context(), config, memory_node));
 }
 
 }  // namespace verbcast

@@ -180,6 +180,23 @@ std::string policy_of(const void* pages) {
 
 }  // namespace
 
+TEST_CASE("a reader's buffers lie where it says", "[placement]") {
+    const int node = topology::of_this_host().nodes.front().number;
+    if (!can_bind_memory(node)) return;
+    const bound_pages pages(1 << 20, node), free(1 << 20, std::nullopt);
+    std::fill_n(pages.data(), 1 << 20, std::byte{1});
+    std::fill_n(free.data(), 1 << 20, std::byte{1});
+    CHECK(policy_of(pages.data()).find(" N" + std::to_string(node) + "=256") != std::string::npos);
+    CHECK(policy_of(pages.data()).rfind("prefer", 0) == 0);
+    udp_reader_config config{.groups = {{"127.0.0.1", 7148}}};
+    config.place = placement::on({});
+    CHECK_THROWS_AS(config.validate(), config_error);
+    config.place = placement::beside("lo");
+    ring_stream stream(thread_pool{});
+    config.groups.front().port = 41748;
+    CHECK(stream.add_reader(config));
+}
+
 TEST_CASE("payloads of a placed stream lie on its node", "[placement]") {
     const int node = topology::of_this_host().nodes.front().number;
     if (!can_bind_memory(node)) return;

@@ -13,6 +13,7 @@
 
 #include <verbcast/api.hpp>
 #include <verbcast/group.hpp>
+#include <verbcast/placement.hpp>
 #include <verbcast/units.hpp>
 
 namespace verbcast {
@@ -56,6 +57,8 @@ struct udp_reader_config {
     bool gro = true;
     /// Take the kernel's arrival time of each buffer (SO_TIMESTAMPNS). Costs some 100 ns a buffer.
     bool timestamps = true;
+    /// Where receive buffers lie. Unset: with the memory of the stream.
+    std::optional<placement> place = {};
 
     VERBCAST_API void validate() const;
 };

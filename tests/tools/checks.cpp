@@ -269,6 +269,17 @@ TEST_CASE("what was not read is unknown and never well", "[tools][doctor]") {
     }
 }
 
+TEST_CASE("without proc or sysfs what is not there says nothing", "[tools][doctor]") {
+    host_snapshot host = healthy_host();
+    for (const char* each : {"/proc/swaps", "/sys/kernel/mm/transparent_hugepage/enabled"})
+        host.put(each, {reading::outcome::absent, {}});
+    CHECK(worst(diagnosis(host), "mem.swap").how == severity::ok);
+    host.refuse_absent("/proc/", "there is no proc file system here");
+    CHECK(worst(diagnosis(host), "mem.swap").how == severity::unknown);
+    CHECK(worst(diagnosis(host), "mem.swap").measured == "there is no proc file system here");
+    CHECK(worst(diagnosis(host), "mem.transparent_huge_pages").how == severity::ok);
+}
+
 TEST_CASE("what the kernel refused to say is unknown, with the reason", "[tools][doctor]") {
     host_snapshot host = healthy_host();
     host.put("/proc/sys/net/core/rmem_max", {reading::outcome::refused, "Permission denied"});

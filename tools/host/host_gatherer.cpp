@@ -57,20 +57,15 @@ public:
     host_snapshot take() {
         hwloc();
         interfaces();
-        file("/proc/self/status");
-        file("/proc/interrupts");
-        file("/sys/devices/system/cpu/isolated");
+        for (const char* each : {"/proc/self/status", "/proc/interrupts", "/sys/devices/system/cpu/online",
+                                 "/sys/devices/system/cpu/isolated"})
+            file(each);
         for (const topology::nic& each : host_.nics) nic(each.pci_address);
         for (const network_interface& each : interfaces_) nic(each.bus);
-        if (wish_.with_topology_only) return std::move(into_);
-        cpus();
-        memory();
-        network();
-        limits();
-        processes();
-        firewall();
-        devices();
-        if (wish_.listen_time.count() > 0) queriers();
+        if (!wish_.with_topology_only) the_rest();
+        // Containers may have one of them missing, or empty: then that a file is not there says nothing.
+        if (into_.absent("/proc/self/status")) into_.refuse_absent("/proc/", "there is no proc file system here");
+        if (into_.absent("/sys/devices/system/cpu/online")) into_.refuse_absent("/sys/", "there is no sysfs here");
         return std::move(into_);
     }
 
@@ -123,10 +118,20 @@ private:
         }
     }
 
+    void the_rest() {
+        cpus();
+        memory();
+        network();
+        limits();
+        processes();
+        firewall();
+        devices();
+        if (wish_.listen_time.count() > 0) queriers();
+    }
+
     void cpus() {
         const std::string path = "/sys/devices/system/cpu/";
-        for (const char* each :
-             {"online", "nohz_full", "smt/active", "cpufreq/policy0/scaling_driver", "cpuidle/current_driver"})
+        for (const char* each : {"nohz_full", "smt/active", "cpufreq/policy0/scaling_driver", "cpuidle/current_driver"})
             file(path + each);
         for (const topology::cpu& each : host_.cpus) {
             const std::string cpu = fmt::format("{}cpu{}/", path, each.number);
@@ -229,6 +234,7 @@ private:
         while (const std::size_t bytes = std::fread(part.data(), 1, part.size(), pipe.get()))
             said.append(part.data(), bytes);
         const bool rules = said.starts_with('{');
+        if (!rules) said = said.substr(0, said.find('\n'));
         if (said.find("not found") != std::string::npos) said = "nft(8) is not installed, so nobody could be asked";
         into_.put(host_snapshot::firewall_key, {rules ? reading::outcome::read : reading::outcome::refused, said});
     }

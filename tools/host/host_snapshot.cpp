@@ -24,6 +24,11 @@ std::string_view trimmed(std::string_view text) {
 
 }  // namespace
 
+void host_snapshot::refuse_absent(std::string_view folder, const std::string& why) {
+    for (auto& [key, each] : readings_)
+        if (each.what == reading::outcome::absent && key.starts_with(folder)) each = {reading::outcome::refused, why};
+}
+
 std::optional<std::string> host_snapshot::text(const std::string& key) const {
     const auto found = readings_.find(key);
     if (found == readings_.end() || found->second.what != reading::outcome::read) return std::nullopt;

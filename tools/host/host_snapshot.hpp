@@ -40,6 +40,9 @@ public:
     void put_text(const std::string& key, std::string text) { put(key, {reading::outcome::read, std::move(text)}); }
     void forget(const std::string& key) { readings_.erase(key); }
 
+    /// What is absent below a folder was not looked for: `why`.
+    void refuse_absent(std::string_view folder, const std::string& why);
+
     /// Without white space at its ends; none when it was not read.
     std::optional<std::string> text(const std::string& key) const;
     /// The first number in it.

@@ -93,6 +93,12 @@ std::string summary_of(const topology& host) {
     return text;
 }
 
+std::string memory_text(const topology::memory_node& node, std::string_view between) {
+    std::string text = fmt::format("NUMA node {}", node.number);
+    if (node.bytes != 0) text.append(between).append(human_bytes(node.bytes));
+    return text;
+}
+
 std::string link_text(const pcie_link& link) {
     std::string text;
     if (link.width > 0) text += fmt::format(" x{}", link.width);

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <verbcast/topology.hpp>
@@ -42,6 +43,9 @@ machine_parts parts_of(const topology& host);
 
 /// "2 packages, 16 cores with 32 threads, 2 NUMA nodes, 128 GiB".
 std::string summary_of(const topology& host);
+
+/// "NUMA node 0  64 GiB", with `between` in the middle; without a size that is not known.
+std::string memory_text(const topology::memory_node& node, std::string_view between);
 
 /// "PCIe x16 at 16 GT/s, 31.5 GB/s"; "PCIe, 2.0 GB/s" when the rest is not known, "" when nothing is.
 std::string link_text(const pcie_link& link);

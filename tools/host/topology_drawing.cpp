@@ -184,8 +184,7 @@ private:
                      {.size = 15, .fill = warning, .weight = "700"});
         double y = at.y + package_header;
         for (const topology::memory_node* each : parts_.memories) {
-            canvas_.text(at.x + padding, y + 12,
-                         fmt::format("NUMA node {} · {} without cores", each->number, human_bytes(each->bytes)),
+            canvas_.text(at.x + padding, y + 12, memory_text(*each, " · ") + " without cores",
                          {.size = 13, .fill = ink});
             y += 24;
         }
@@ -201,8 +200,7 @@ private:
         canvas_.rectangle(frame, {.fill = paper, .stroke = node_edge, .radius = 10});
         std::string title;
         for (const topology::memory_node* each : part.memories)
-            title += fmt::format("{}NUMA node {} · {}", title.empty() ? "" : "  +  ", each->number,
-                                 human_bytes(each->bytes));
+            title += (title.empty() ? "" : "  +  ") + memory_text(*each, " · ");
         canvas_.text(frame.x + padding, frame.y + 23, title.empty() ? "no memory of their own" : title,
                      {.size = 13, .fill = ink, .weight = "600"}, frame.width - 2 * padding);
         size all;

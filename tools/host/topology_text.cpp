@@ -63,8 +63,7 @@ private:
     }
 
     static std::string memory(const topology::memory_node& node) {
-        return fmt::format("NUMA node {}  {}{}", node.number, human_bytes(node.bytes),
-                           node.allowed ? "" : " (not for this process)");
+        return memory_text(node, "  ") + (node.allowed ? "" : " (not for this process)");
     }
 
     branch node(const node_part& part) const {
