@@ -30,8 +30,8 @@ public:
 
     /// Everything that was matched before the last look has arrived or is lost: call it once the queue was found empty.
     void settle() noexcept;
-    /// Frames lost at the rule that were not told of before.
-    std::uint64_t take(std::size_t rule) noexcept;
+    /// Frames lost at the rule of this index that were not told of before.
+    std::uint64_t take(std::size_t index) noexcept;
 
     /// Looks at the counts of some rules, in turn: a question to the device each. And at the port's.
     void look(const verbs::frame_queue& queue);

@@ -40,19 +40,6 @@ bytes frame_of(std::uint64_t cnt, wire_frame frame = {}) {
     return frame.encode();
 }
 
-std::string refusal(const ibv_reader_config& config) {
-    boost::asio::io_context context;
-    stream receiving(context, [](const heap_ref&) {});
-    try {
-        receiving.add_reader(config);
-    } catch (const config_error& error) {
-        return std::string("config_error: ") + error.what();
-    } catch (const std::system_error& error) {
-        return error.what();
-    }
-    return "opened";
-}
-
 std::uint64_t ignored(const receiver& bench, ignore_reason reason) {
     return bench.receiving.stats().account.ignored[reason];
 }
@@ -314,18 +301,18 @@ TEST_CASE("what keeps a reader from opening is said with what to do", "[ibv_read
     use_own_wire();
     ibv_reader_config config = on_wire();
     config.interface = "";
-    CHECK(refusal(config).find("config_error: interface = \"\": must name") == 0);
+    CHECK(receiver::refusal(config).find("config_error: interface = \"\": must name") == 0);
     config.interface = "nowhere0";
-    CHECK(refusal(config).find("if_nametoindex(nowhere0): No such device: interfaces here are ") == 0);
+    CHECK(receiver::refusal(config).find("if_nametoindex(nowhere0): No such device: interfaces here are ") == 0);
     config.interface = "192.0.2.77";
-    CHECK(refusal(config).find("looking for an interface with the address 192.0.2.77") == 0);
+    CHECK(receiver::refusal(config).find("looking for an interface with the address 192.0.2.77") == 0);
     config = on_wire({"0.0.0.0:7148"});
-    CHECK(refusal(config).find("config_error: groups[0] = 0.0.0.0:7148: must be one address") == 0);
+    CHECK(receiver::refusal(config).find("config_error: groups[0] = 0.0.0.0:7148: must be one address") == 0);
     config = on_wire();
     config.completion_vector = 99;
-    CHECK(refusal(config).find("config_error: completion_vector = 99: softnic0 has 8 of them") == 0);
+    CHECK(receiver::refusal(config).find("config_error: completion_vector = 99: softnic0 has 8 of them") == 0);
     config = on_wire({first_group, first_group});
-    CHECK(refusal(config).find("must not be received twice") != std::string::npos);
+    CHECK(receiver::refusal(config).find("must not be received twice") != std::string::npos);
 }
 
 TEST_CASE("a reader opens by an address of its interface, and by its device's name", "[ibv_reader]") {
@@ -333,13 +320,14 @@ TEST_CASE("a reader opens by an address of its interface, and by its device's na
     for (const char* where : {"127.0.0.1", "softnic0", "lo"}) {
         ibv_reader_config config = on_wire();
         config.interface = where;
-        CHECK(refusal(config) == "opened");
+        CHECK(receiver::refusal(config) == "opened");
     }
 }
 
 TEST_CASE("a verb that fails while a reader is opened is named, with its device", "[ibv_reader]") {
     set_faults("ibv_create_flow first=1 errno=1");
     use_own_wire();
-    CHECK(refusal(on_wire()).find("ibv_create_flow(239.255.88.1:7148) on softnic0: Operation not permitted: needs "
-                                  "CAP_NET_RAW") == 0);
+    CHECK(receiver::refusal(on_wire()).find(
+              "ibv_create_flow(239.255.88.1:7148) on softnic0: Operation not permitted: needs "
+              "CAP_NET_RAW") == 0);
 }

@@ -44,19 +44,6 @@ udp_reader_config from(const std::string& group_text, const std::string& interfa
     return {.groups = {group::parse(group_text)}, .interface = interface};
 }
 
-std::string refusal(const udp_reader_config& config) {
-    boost::asio::io_context context;
-    stream receiving(context, [](const heap_ref&) {});
-    try {
-        receiving.add_reader(config);
-    } catch (const config_error& error) {
-        return std::string("config_error: ") + error.what();
-    } catch (const std::system_error& error) {
-        return error.what();
-    }
-    return "opened";
-}
-
 /// The groups of tests that are joined.
 std::vector<std::string> test_groups() {
     std::vector<std::string> found;
@@ -529,24 +516,27 @@ TEST_CASE("a receive buffer smaller than asked for is a warning that says what t
 TEST_CASE("an address that another program receives at is refused with what to do", "[udp_reader]") {
     enter_network_namespace();
     receiver first(from("127.0.0.1:7148"));
-    CHECK(refusal(from("127.0.0.1:7148")) == "bind(127.0.0.1:7148): Address already in use: another program receives "
-                                             "there: ss -ulnp shows which");
+    CHECK(receiver::refusal(from("127.0.0.1:7148")) ==
+          "bind(127.0.0.1:7148): Address already in use: another program receives "
+          "there: ss -ulnp shows which");
 }
 
 TEST_CASE("an address that is not this machine's is refused with what to do", "[udp_reader]") {
     enter_network_namespace();
-    CHECK(refusal(from("192.0.2.1:7148")) == "bind(192.0.2.1:7148): Cannot assign requested address: not an address of "
-                                             "this machine: ip address shows those");
+    CHECK(receiver::refusal(from("192.0.2.1:7148")) ==
+          "bind(192.0.2.1:7148): Cannot assign requested address: not an address of "
+          "this machine: ip address shows those");
 }
 
 TEST_CASE("an interface that does not exist is refused with those that do", "[udp_reader]") {
     enter_network_namespace();
-    CHECK(refusal(from("239.1.1.1:7148", "eth7")) == "if_nametoindex(eth7): No such device: interfaces here are lo");
+    CHECK(receiver::refusal(from("239.1.1.1:7148", "eth7")) ==
+          "if_nametoindex(eth7): No such device: interfaces here are lo");
 }
 
 TEST_CASE("a group without an interface or a route is refused with what to do", "[udp_reader]") {
     enter_network_namespace();
-    CHECK(refusal(from("239.1.1.1:7148")) ==
+    CHECK(receiver::refusal(from("239.1.1.1:7148")) ==
           "setsockopt(MCAST_JOIN_GROUP) for 239.1.1.1: No such device: no route leads "
           "to the group: name an interface, of which there are lo");
 }
@@ -561,24 +551,24 @@ TEST_CASE("a reader that was refused leaves its stream as it was", "[udp_reader]
 }
 
 TEST_CASE("a wrong option is told with field, value and what is allowed", "[udp_reader]") {
-    CHECK(refusal({}) == "config_error: groups = none: must be one group or more");
-    CHECK(refusal({.groups = {{"239.1.1.1", 7148, {}}, {"nowhere", 7148, {}}}}) ==
+    CHECK(receiver::refusal({}) == "config_error: groups = none: must be one group or more");
+    CHECK(receiver::refusal({.groups = {{"239.1.1.1", 7148, {}}, {"nowhere", 7148, {}}}}) ==
           "config_error: groups[1] = nowhere:7148: the address must be a numeric IPv4 or IPv6 address");
-    CHECK(refusal({.groups = {{"239.1.1.1", 7148, {}}, {"239.1.1.1", 7148, "10.0.0.1"}}}) ==
+    CHECK(receiver::refusal({.groups = {{"239.1.1.1", 7148, {}}, {"239.1.1.1", 7148, "10.0.0.1"}}}) ==
           "config_error: groups[1] = 239.1.1.1:7148: must not be received twice: see groups[0]");
-    CHECK(refusal(from("239.1.1.1:7148", "an_interface_name")) ==
+    CHECK(receiver::refusal(from("239.1.1.1:7148", "an_interface_name")) ==
           "config_error: interface = an_interface_name: must be a name of at most 15 characters");
-    CHECK(refusal(from("[ff02::1]:7148")) ==
+    CHECK(receiver::refusal(from("[ff02::1]:7148")) ==
           "config_error: interface = \"\": must be named for the link-local address [ff02::1]:7148");
     udp_reader_config wrong = from("127.0.0.1:7148");
     wrong.buffer_bytes = 2_GiB;
-    CHECK(refusal(wrong) == "config_error: buffer_bytes = 2147483648: must be 1 to 1073741824");
+    CHECK(receiver::refusal(wrong) == "config_error: buffer_bytes = 2147483648: must be 1 to 1073741824");
     wrong = from("127.0.0.1:7148");
     wrong.packet_bytes_max = 65536;
-    CHECK(refusal(wrong) == "config_error: packet_bytes_max = 65536: must be 1 to 65535");
+    CHECK(receiver::refusal(wrong) == "config_error: packet_bytes_max = 65536: must be 1 to 65535");
     wrong = from("127.0.0.1:7148");
     wrong.batch_packets_max = 0;
-    CHECK(refusal(wrong) == "config_error: batch_packets_max = 0: must be 1 to 1048576");
+    CHECK(receiver::refusal(wrong) == "config_error: batch_packets_max = 0: must be 1 to 1048576");
 }
 
 TEST_CASE("a reader says what it reads", "[udp_reader]") {

@@ -19,8 +19,7 @@ namespace {
 struct device_list {
     device_list() : devices(ibv_get_device_list(&count)) {
         if (devices == nullptr)
-            throw os_error(errno, "ibv_get_device_list()",
-                           "no RDMA devices here (rdma link lists them)");
+            throw os_error(errno, "ibv_get_device_list()", "no RDMA devices here (rdma link lists them)");
     }
     ~device_list() { ibv_free_device_list(devices); }
     device_list(const device_list&) = delete;
@@ -139,6 +138,12 @@ device::device(const std::string& where) {
         return;
     }
     throw_no_device(where, interface_, present);
+}
+
+protection_domain device::make_domain() const {
+    protection_domain made(ibv_alloc_pd(get()));
+    if (!made) throw_verbs_error(errno, "ibv_alloc_pd", name_);
+    return made;
 }
 
 std::string device::port_name() const { return name_ + " port " + std::to_string(port_); }

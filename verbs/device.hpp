@@ -33,6 +33,8 @@ public:
     std::uint8_t port() const noexcept { return port_; }
     const host_interface& interface() const noexcept { return interface_; }
     const capabilities& can() const noexcept { return capabilities_; }
+    /// Throws os_error.
+    protection_domain make_domain() const;
     /// "mlx5_0 port 1".
     std::string port_name() const;
     /// Where its counters and its PCI device are described.

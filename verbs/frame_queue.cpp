@@ -26,16 +26,10 @@ std::size_t slots_for(const device& owner, const frame_queue_options& options) n
     return std::clamp<std::size_t>(wanted, 1, std::max<std::size_t>(possible, 1));
 }
 
-protection_domain make_domain(const device& owner) {
-    protection_domain made(ibv_alloc_pd(owner.get()));
-    if (!made) throw_verbs_error(errno, "ibv_alloc_pd", owner.name());
-    return made;
-}
-
 }  // namespace
 
 frame_queue::frame_queue(device owner, const frame_queue_options& options, std::span<const flow_match> matches)
-    : device_(std::move(owner)), domain_(make_domain(device_)),
+    : device_(std::move(owner)), domain_(device_.make_domain()),
       memory_(device_, domain_.get(), slots_for(device_, options), slot_bytes_for(options.datagram_bytes_max)),
       completions_(device_, {.entries = memory_.slots(),
                              .events = options.events,

@@ -95,17 +95,11 @@ std::vector<std::byte> header_for(const frame_destination& wanted, const mac_add
     return header;
 }
 
-protection_domain make_domain(const device& owner) {
-    protection_domain made(ibv_alloc_pd(owner.get()));
-    if (!made) throw_verbs_error(errno, "ibv_alloc_pd", owner.name());
-    return made;
-}
-
 }  // namespace
 
 frame_sender::frame_sender(device owner, std::span<const frame_destination> destinations,
                            std::size_t datagram_bytes_max, std::size_t frames)
-    : device_(std::move(owner)), domain_(make_domain(device_)),
+    : device_(std::move(owner)), domain_(device_.make_domain()),
       memory_(device_, domain_.get(), frames, datagram_bytes_max + header_bytes_max),
       completions_(device_, {.entries = frames, .events = false}),
       pair_(make_raw_sender(device_, domain_.get(), completions_.get(), frames)),

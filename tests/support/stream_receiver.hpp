@@ -6,12 +6,14 @@
 #include <functional>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
 #include <boost/asio/io_context.hpp>
 #include <catch2/catch.hpp>
 
+#include <verbcast/error.hpp>
 #include <verbcast/stream.hpp>
 
 #include "packet_builder.hpp"
@@ -70,6 +72,20 @@ struct stream_receiver {
         for (const group_stats& each : receiving.stats().groups)
             if (each.name == name) return each;
         throw std::out_of_range("no group " + name);
+    }
+
+    /// What is said when a reader of this configuration is opened; "opened" when nothing is wrong.
+    static std::string refusal(const Config& config) {
+        boost::asio::io_context context;
+        stream receiving(context, [](const heap_ref&) {});
+        try {
+            receiving.add_reader(config);
+        } catch (const config_error& error) {
+            return std::string("config_error: ") + error.what();
+        } catch (const std::system_error& error) {
+            return error.what();
+        }
+        return "opened";
     }
 
     boost::asio::io_context context;
