@@ -158,6 +158,33 @@ TEST_CASE("an io_context has work for as long as a reader waits for room", "[rin
     io.join();  // and none when it has been released
 }
 
+TEST_CASE("a ring that has closed keeps nothing of the readers that were parked", "[ring_stream]") {
+    /// Parks at once, and would keep what it was given until it is resumed.
+    struct parking_reader final : reader {
+        parking_reader(boost::asio::io_context& runs_on, std::shared_ptr<int> kept)
+            : context(runs_on), token(std::move(kept)) {}
+        std::string description() const override { return "parking"; }
+        bool lossless() const noexcept override { return true; }
+        void start(handler_context own, stream_base::add_packet_handler& batch) override {
+            while (!batch.must_pause()) batch.add_packet(heaps(1), 0);
+            batch.pause(std::move(own), context, [kept = std::move(token)](handler_context, auto&) {});
+        }
+        void stop() noexcept override {}
+
+        boost::asio::io_context& context;
+        std::shared_ptr<int> token;
+    };
+    const auto token = std::make_shared<int>(0);
+    boost::asio::io_context context;
+    ring_stream ring(context, {.heaps = 2});
+    const heap_source source = ring.source();
+    ring.add_reader(std::make_unique<parking_reader>(context, token));
+    context.poll();
+    CHECK(token.use_count() == 2);
+    ring.stop();
+    CHECK(token.use_count() == 1);
+}
+
 TEST_CASE("with drop_newest a full ring drops the heap that comes", "[ring_stream]") {
     const bytes input = heaps(5);
     bench bench{{.heaps = 2, .when_full = full_policy::drop_newest}};

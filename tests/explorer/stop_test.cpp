@@ -151,6 +151,24 @@ TEST_CASE("stop() from outside against two handlers in flight", "[explorer][stop
     if (all) CHECK(fed == std::set<std::uint64_t>{0, 1, 2, 3, 5});
 }
 
+TEST_CASE("a stop is heard in the middle of a batch", "[explorer][stop]") {
+    reader_plan long_batch;
+    for (std::uint64_t cnt = 1; cnt <= 130; ++cnt) {
+        if (cnt == 1) long_batch.batches.emplace_back();
+        long_batch.batches.back().push_back(small_heap(cnt));
+    }
+    std::set<std::uint64_t> fed;
+    const bool all = check_passed(explorer::explore("stop_long_batch", {}, [&](scheduler& run) {
+        bench bench(run, {&long_batch});
+        bench.stop_from_outside();
+        bench.check_account();
+        fed.insert(bench.fed());
+        bench.destroy();
+    }));
+    // Handlers look every 64 packets.
+    if (all) CHECK(fed == std::set<std::uint64_t>{0, 64, 128, 130});
+}
+
 TEST_CASE("a stream is destroyed without stop() against two handlers in flight", "[explorer][stop]") {
     std::set<std::uint64_t> fed;
     const bool all = check_passed(explorer::explore("destroy_two_handlers", {}, [&](scheduler& run) {
@@ -239,6 +257,22 @@ TEST_CASE("two streams whose last callbacks stop each other", "[explorer][stop]"
         b.check_account();
         a.destroy();
         b.destroy();
+    }));
+}
+
+TEST_CASE("a snapshot may be taken at any time, also while callbacks stop the stream", "[explorer][stop]") {
+    check_passed(explorer::explore("snapshot", {}, [](scheduler& run) {
+        bench a(run, {&one_heap});
+        bench b(run, a.context, {&one_heap});
+        bool marked = false;
+        a.calls.on_heap = [&] {
+            b.tested->stop();
+            marked = true;
+        };
+        run.spawn("reporter", [&] { run.check(b.tested->stats().account.balanced(), "the account does not balance"); });
+        run.settle();
+        run.check(marked && b.tested->reason().stopped(), "a mark on b was lost");
+        a.stop_from_outside();
     }));
 }
 
