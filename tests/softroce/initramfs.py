@@ -20,8 +20,11 @@ NEEDED = {"dash": "dash", "busybox": "busybox-static", "ip": "iproute2", "rdma":
 # Those of them that are installed.
 WELCOME = ("bash", "ibv_asyncwatch", "ibv_rc_pingpong", "ibv_uc_pingpong", "ibv_ud_pingpong", "ibv_srq_pingpong", "ping", "ss",
            "strace", "tcpdump", "ib_send_bw", "ib_send_lat", "rping", "mckey", "udaddy")
-USERS = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/sh\n"
-GROUPS = "root:x:0:\nnogroup:x:65534:\n"
+USERS = """root:x:0:0:root:/root:/bin/sh
+nobody:x:65534:65534:nobody:/:/bin/sh
+tcpdump:x:72:72::/:/bin/sh
+"""  # tcpdump gives up being root
+GROUPS = "root:x:0:\nnogroup:x:65534:\ntcpdump:x:72:\n"
 
 
 class Archive:
