@@ -107,6 +107,13 @@ TEST_CASE("tagged frames arrive over the cable", "[ibv_reader]") {
     CHECK(bench.cnts == std::vector<std::uint64_t>{2});
 }
 
+TEST_CASE("what is sent to an address of the interface is received past the kernel", "[ibv_reader]") {
+    network net;
+    receiver bench(on_cable({"10.99.0.1:7148"}));
+    net.send({.address = "10.99.0.1"}, heap_packet(1));
+    REQUIRE(bench.receives(1));
+}
+
 TEST_CASE("21 groups are joined although a socket may have 20", "[ibv_reader]") {
     network net;
     std::vector<std::string> groups;
