@@ -2,6 +2,7 @@
 #include <atomic>
 #include <chrono>
 #include <memory>
+#include <span>
 #include <stdexcept>
 #include <system_error>
 #include <thread>
@@ -166,7 +167,9 @@ TEST_CASE("a ring that has closed keeps nothing of the readers that were parked"
         std::string description() const override { return "parking"; }
         bool lossless() const noexcept override { return true; }
         void start(handler_context own, stream_base::add_packet_handler& batch) override {
-            while (!batch.must_pause()) batch.add_packet(heaps(1), 0);
+            const bytes input = heaps(3, 8);
+            std::span<const std::byte> left = input;
+            while (const std::size_t taken = batch.add_packet(left, 0)) left = left.subspan(taken);
             batch.pause(std::move(own), context, [kept = std::move(token)](handler_context, auto&) {});
         }
         void stop() noexcept override {}
