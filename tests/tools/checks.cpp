@@ -99,8 +99,7 @@ struct ailment {
     std::string fix;  ///< a part of it; empty: there is none
 };
 
-/// Each id once or more: what makes it appear. It is gone without that, on the healthy host.
-std::vector<ailment> ailments() {
+std::vector<ailment> ailments_of_devices() {
     using enum severity;
     return {
         {"verbs.device", warn, says(host_snapshot::devices_key, R"({"devices": []})"), "modprobe mlx5_ib"},
@@ -129,6 +128,12 @@ std::vector<ailment> ailments() {
         {"verbs.locked_memory", fail,
          says("/proc/self/limits", "Max locked memory         8388608              8388608              bytes\n"),
          "ulimit -l 65536"},
+    };
+}
+
+std::vector<ailment> ailments_of_links() {
+    using enum severity;
+    return {
         {"net.rmem_max", warn, says(sys_net + "core/rmem_max", "212992\n"), "sysctl -w net.core.rmem_max=33554432"},
         {"net.interface", fail, has_interface([](auto& each) { each.up = false; }), "ip link set eth0 up"},
         {"net.interface", fail, has_interface([](auto& each) { each.carrier = false; }), "ethtool eth0"},
@@ -140,6 +145,12 @@ std::vector<ailment> ailments() {
         {"net.mtu", warn, [](auto&, reception_plan& plan) { plan.packet_bytes = 9100; }, "ip link set eth0 mtu 9148"},
         {"net.rings", warn, has_interface([](auto& each) { each.rings->receive = 1024; }), "ethtool -G eth0 rx 8192"},
         {"net.pause", warn, has_interface([](auto& each) { each.pause->send = true; }), "ethtool -A eth0"},
+    };
+}
+
+std::vector<ailment> ailments_of_multicast() {
+    using enum severity;
+    return {
         {"net.igmp_max_memberships", warn, says(sys_net + "ipv4/igmp_max_memberships", "1\n"),
          "igmp_max_memberships=20"},
         {"net.igmp_max_memberships", warn, plans(many_groups(25, "239.2.1.{}:7148")), "igmp_max_memberships=25"},
@@ -156,6 +167,12 @@ std::vector<ailment> ailments() {
              host.put(host_snapshot::querier_key("eth0"), {reading::outcome::absent, {}});
          },
          "mcast_querier"},
+    };
+}
+
+std::vector<ailment> ailments_of_groups() {
+    using enum severity;
+    return {
         {"net.reserved_range", fail, plans({"224.0.0.5:7148"}), "use 239.192.1.5 in the place of 224.0.0.5"},
         {"net.reserved_range", fail, plans({"232.1.1.1:7148"}), "use 239.192.1.1"},
         {"net.reserved_range", warn, plans({"239.128.0.9:7148"}), "use 239.192.1.9"},
@@ -171,6 +188,12 @@ std::vector<ailment> ailments() {
              host.put_text("/proc/net/route", "Iface\tDestination\n");
          },
          "ip route replace 239.2.1.150/32 dev eth0"},
+    };
+}
+
+std::vector<ailment> ailments_of_firewalls() {
+    using enum severity;
+    return {
         {"net.firewall", fail, says(host_snapshot::firewall_key, ruleset("drop", "")),
          "nft 'insert rule inet filter input ip daddr 239.2.1.150 udp dport 7148 accept"},
         {"net.firewall", fail,
@@ -182,6 +205,12 @@ std::vector<ailment> ailments() {
                   rule(R"({"match": {"op": "==", "left": {"meta": {"key": "mark"}}, "right": 1}}, {"accept": null})"))),
          "nft"},
         {"net.conntrack", warn, says(host_snapshot::firewall_key, ruleset("accept", follows)), "notrack"},
+    };
+}
+
+std::vector<ailment> ailments_of_cores() {
+    using enum severity;
+    return {
         {"nic.locality", warn,
          [](host_snapshot& host, reception_plan&) {
              host.put_text(host_snapshot::hwloc_key,
@@ -197,6 +226,12 @@ std::vector<ailment> ailments() {
          "scaling_governor"},
         {"cpu.idle_states", warn, says("/sys/devices/system/cpu/cpu2/cpuidle/state2/disable", "0\n"), "cpuidle"},
         {"cpu.isolated", warn, says("/sys/devices/system/cpu/isolated", "\n"), "isolcpus"},
+    };
+}
+
+std::vector<ailment> ailments_of_memory() {
+    using enum severity;
+    return {
         {"mem.huge_pages", warn,
          says("/sys/devices/system/node/node0/hugepages/hugepages-2048kB/free_hugepages", "30\n"),
          "echo 66 >/sys/devices/system/node/node0"},
@@ -213,6 +248,15 @@ std::vector<ailment> ailments() {
         {"cgroup.memory", warn, says("/sys/fs/cgroup/system.slice/receiver.service/memory.max", "268435456\n"),
          "memory.max"},
     };
+}
+
+/// Each id once or more: what makes it appear. It is gone without that, on the healthy host.
+std::vector<ailment> ailments() {
+    std::vector<ailment> all;
+    for (const auto& part : {ailments_of_devices(), ailments_of_links(), ailments_of_multicast(), ailments_of_groups(),
+                             ailments_of_firewalls(), ailments_of_cores(), ailments_of_memory()})
+        all.insert(all.end(), part.begin(), part.end());
+    return all;
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 
 #include <filesystem>
 
+#include <fmt/format.h>
+
 namespace verbcast::tools {
 namespace {
 
@@ -13,7 +15,7 @@ bool is_among(const std::string& list, const std::string& name) {
 void add(std::vector<std::string>& to, const std::string& root, const std::string& path, const std::string& file) {
     // The limits of a group bind those inside it too.
     for (std::filesystem::path each = path;; each = each.parent_path()) {
-        to.push_back(root + (each == "/" ? std::string() : each.string()) + "/" + file);
+        to.push_back(fmt::format("{}{}/{}", root, each == "/" ? "" : each.string(), file));
         if (!each.has_relative_path()) return;
     }
 }

@@ -137,7 +137,8 @@ private:
             const std::string cpu = fmt::format("{}cpu{}/", path, each.number);
             file(cpu + "cpufreq/scaling_governor");
             for (const std::string& state : folder(cpu + "cpuidle/"))
-                for (const char* what : {"/name", "/latency", "/disable"}) file(cpu + "cpuidle/" + state + what);
+                for (const char* what : {"/name", "/latency", "/disable"})
+                    file(fmt::format("{}cpuidle/{}{}", cpu, state, what));
         }
         file("/proc/sys/kernel/numa_balancing");
         command_line();

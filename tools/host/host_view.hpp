@@ -37,7 +37,7 @@ struct host_view {
     /// Null when there is none of that name.
     const network_interface* find_interface(std::string_view name) const;
     /// Of an interface, or of the first below it that is one. Null when none is known.
-    const topology::nic* find_nic(const std::string& interface) const;
+    const topology::nic* find_nic(const std::string& name) const;
     pcie_link link_of(const topology::nic& nic) const;
     std::vector<interrupt> interrupts_of(const topology::nic& nic) const;
 };

@@ -80,6 +80,7 @@ std::map<std::string, reading> listen_for_queriers(const std::vector<std::string
     }
     for (auto now = clock::now(); now < deadline && !waiting.empty(); now = clock::now()) {
         std::vector<pollfd> ready;
+        ready.reserve(waiting.size());
         for (const auto& [interface, socket] : waiting)
             ready.push_back({.fd = socket.get(), .events = POLLIN, .revents = 0});
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - now);

@@ -214,7 +214,8 @@ private:
         canvas_.text(at.x + 10, at.y + 15, part.bytes != 0 ? "L3 " + human_bytes(part.bytes) : "cores",
                      {.size = 10.5, .fill = soft_ink}, at.width - 14);
         for (std::size_t i = 0; i < part.cores.size(); ++i) {
-            const auto column = static_cast<double>(i % tiles_in_row), row = static_cast<double>(i / tiles_in_row);
+            const std::size_t rows_above = i / tiles_in_row;
+            const auto column = static_cast<double>(i % tiles_in_row), row = static_cast<double>(rows_above);
             core(part.cores[i], at.x + 10 + column * (tile_width + tile_gap),
                  at.y + cache_header + row * (tile_height() + tile_gap));
         }

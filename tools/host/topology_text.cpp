@@ -96,9 +96,9 @@ private:
         std::string text;
         for (const topology::cpu* each : threads) {
             std::string number = std::to_string(each->number);
-            if (!each->allowed) number = "(" + number + ")";
-            if (chosen_.count(each->number) != 0) number = "[" + number + "]";
-            text += (text.empty() ? "" : "+") + number;
+            if (!each->allowed) number = fmt::format("({})", number);
+            if (chosen_.contains(each->number)) number = fmt::format("[{}]", number);
+            text.append(text.empty() ? "" : "+").append(number);
         }
         return text;
     }
@@ -118,9 +118,9 @@ private:
             if (!fact.empty()) facts.push_back(fact);
         if (!facts.empty()) made.lines.push_back(fmt::format("{}", fmt::join(facts, ", ")));
         if (each.where != topology::locality::node)
-            made.lines.push_back(each.where == topology::locality::machine
-                                     ? "where it is attached is not known: the firmware says \"the whole machine\""
-                                     : "near several nodes, or nobody says which");
+            made.lines.emplace_back(each.where == topology::locality::machine
+                                        ? "where it is attached is not known: the firmware says \"the whole machine\""
+                                        : "near several nodes, or nobody says which");
         if (!proposed_[index].cores.empty()) made.lines.push_back(command_for(each, proposed_[index]));
         return made;
     }
