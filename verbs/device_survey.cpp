@@ -2,6 +2,7 @@
 #include "verbs/device_survey.hpp"
 
 #include <cerrno>
+#include <cstddef>
 
 #include "verbs/completion_queue.hpp"
 #include "verbs/flow_rule.hpp"
@@ -18,6 +19,7 @@ std::vector<std::string> device_names() {
     if (list == nullptr && errno == ENOSYS) return {};  // a kernel without RDMA
     if (list == nullptr) throw os_error(errno, "ibv_get_device_list()");
     std::vector<std::string> names;
+    names.reserve(static_cast<std::size_t>(count));
     for (int i = 0; i < count; ++i) names.emplace_back(ibv_get_device_name(list[i]));
     ibv_free_device_list(list);
     return names;
