@@ -26,20 +26,36 @@ bool heap_queue::push(heap_ref&& heap) {
 }
 
 void heap_queue::wake_consumers() {
-    std::vector<served_pop> served;
+    waiting_pops served;
     {
         const std::lock_guard lock(mutex_);
+        served.swap(unposted_);
         while (!waiters_.empty()) {
             heap_ref next = take();
             if (!next) break;
-            served.push_back({std::move(waiters_.front().waiter), std::move(next)});
-            waiters_.erase(waiters_.begin());
+            waiters_.front().waiter->set_result({}, std::move(next));
+            served.splice(served.end(), waiters_, waiters_.begin());
             consumers_waiting_.fetch_sub(1, std::memory_order_relaxed);  // under mutex_, as the announcements are
         }
         update_descriptor();
         changed_.notify_all();
     }
-    for (served_pop& each : served) each.waiter->complete({}, std::move(each.heap));
+    complete(served);
+}
+
+/// With nothing locked. Each of them belongs to this thread alone.
+void heap_queue::complete(waiting_pops& served) noexcept {
+    for (auto each = served.begin(); each != served.end();) {
+        try {
+            each->waiter->complete();
+            each = served.erase(each);
+        } catch (const std::bad_alloc&) {
+            ++each;
+        }
+    }
+    if (served.empty()) return;
+    const std::lock_guard lock(mutex_);
+    unposted_.splice(unposted_.end(), served);
 }
 
 /// Takes a heap and counts it. The caller sees to parked readers.
@@ -90,38 +106,42 @@ pop_result heap_queue::pop_until(std::chrono::steady_clock::time_point deadline)
 }
 
 std::uint64_t heap_queue::start_wait(std::unique_ptr<pop_waiter> waiter) {
-    boost::system::error_code error;
-    heap_ref taken;
+    waiting_pops served;
+    served.push_back({0, std::move(waiter)});
+    waiting_pop& mine = served.front();
+    bool took = false;
     {
         const std::lock_guard lock(mutex_);
         consumers_waiting_.fetch_add(1, std::memory_order_seq_cst);
         const bool was_closed = closed_.load(std::memory_order_acquire);
-        taken = take();
-        if (!taken && !was_closed) {
-            waiters_.push_back({++waiters_so_far_, std::move(waiter)});
+        heap_ref taken = take();
+        took = static_cast<bool>(taken);
+        if (!took && !was_closed) {
+            mine.number = ++waiters_so_far_;
+            waiters_.splice(waiters_.end(), served);
             return waiters_so_far_;
         }
         consumers_waiting_.fetch_sub(1, std::memory_order_relaxed);
-        if (!taken) error = end_code();
+        mine.waiter->set_result(took ? boost::system::error_code() : end_code(), std::move(taken));
         update_descriptor();
     }
-    if (taken && readers_parked_.load(std::memory_order_seq_cst)) resume_readers();
-    waiter->complete(error, std::move(taken));
+    if (took && readers_parked_.load(std::memory_order_seq_cst)) resume_readers();
+    complete(served);
     return 0;
 }
 
 void heap_queue::cancel_wait(std::uint64_t number) {
-    std::unique_ptr<pop_waiter> cancelled;
+    waiting_pops cancelled;
     {
         const std::lock_guard lock(mutex_);
         const auto found = std::find_if(waiters_.begin(), waiters_.end(),
                                         [number](const waiting_pop& each) { return each.number == number; });
         if (found == waiters_.end()) return;  // it was served
-        cancelled = std::move(found->waiter);
-        waiters_.erase(found);
+        found->waiter->set_result(boost::asio::error::operation_aborted, {});
+        cancelled.splice(cancelled.end(), waiters_, found);
         consumers_waiting_.fetch_sub(1, std::memory_order_relaxed);
     }
-    cancelled->complete(boost::asio::error::operation_aborted, {});
+    complete(cancelled);
 }
 
 int heap_queue::descriptor() {
@@ -173,28 +193,32 @@ void heap_queue::resume_readers() {
 }
 
 void heap_queue::wait_for_resumptions() noexcept {
-    const std::lock_guard lock(mutex_);
-    changed_.wait(mutex_, [this] { return resuming_ == 0; });
+    waiting_pops served;
+    {
+        const std::lock_guard lock(mutex_);
+        changed_.wait(mutex_, [this] { return resuming_ == 0; });
+        served.swap(unposted_);
+    }
+    complete(served);
 }
 
 void heap_queue::close(const stop_reason& why) noexcept {
     std::vector<parked_reader> dropped;
-    std::vector<waiting_pop> ended;
-    boost::system::error_code error;
+    waiting_pops ended;
     {
         const std::lock_guard lock(mutex_);
         assert(!closed_.load(std::memory_order_relaxed) && "a ring closes once");
-        reason_ = why;
+        reason_ = why.copy();
         closed_.store(true, std::memory_order_release);
-        error = end_code();
         dropped.swap(parked_);
         readers_parked_.store(false, std::memory_order_relaxed);
         ended.swap(waiters_);  // they wait because the ring is empty
+        for (waiting_pop& each : ended) each.waiter->set_result(end_code(), {});
         consumers_waiting_.fetch_sub(static_cast<std::uint32_t>(ended.size()), std::memory_order_relaxed);
         update_descriptor();
         changed_.notify_all();
     }
-    for (waiting_pop& each : ended) each.waiter->complete(error, {});
+    complete(ended);
 }
 
 stop_reason heap_queue::reason() const {

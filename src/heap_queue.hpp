@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <list>
 #include <memory>
 #include <vector>
 
@@ -54,7 +55,7 @@ public:
     std::size_t capacity() const noexcept { return capacity_; }
     stop_reason reason() const;
     heap_outlet::pops popped() const noexcept;
-    /// Until no pop is posting a continuation. After close().
+    /// Until no pop is posting a continuation. After close(), and the last that is done for the stream.
     void wait_for_resumptions() noexcept;
     /// The pushing thread takes the heap that waited longest; nobody is told.
     heap_ref displace() noexcept { return ring_.try_pop(); }
@@ -68,14 +69,12 @@ private:
         std::uint64_t number;
         std::unique_ptr<pop_waiter> waiter;
     };
-    struct served_pop {
-        std::unique_ptr<pop_waiter> waiter;
-        heap_ref heap;
-    };
+    using waiting_pops = std::list<waiting_pop>;  // move from list to list without memory
 
     heap_ref take();
     void count_pop(const heap& popped) noexcept;
     void wake_consumers();
+    void complete(waiting_pops& served) noexcept;
     void resume_readers();
     void update_descriptor() noexcept;
     boost::system::error_code end_code() const;
@@ -95,7 +94,8 @@ private:
     // Under mutex_:
     stop_reason reason_;
     std::vector<parked_reader> parked_;
-    std::vector<waiting_pop> waiters_;
+    waiting_pops waiters_;
+    waiting_pops unposted_;  // served, but there was no memory to say so: tried again later
     std::uint64_t waiters_so_far_ = 0;
     std::size_t resuming_ = 0;
     event_descriptor event_;

@@ -304,7 +304,7 @@ void stream_core::stop_locked(stop_reason why) noexcept {
     state_.stream = nullptr;
     {
         const std::lock_guard lock(reason_mutex_);
-        stopped_ = why;
+        stopped_ = why.copy();
     }
     // Before the readers are told: another thread may release them at once, and then the account is final.
     counters_.publish();

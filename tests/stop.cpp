@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 /// The stop protocol on real threads, under load. Run with ThreadSanitizer these find what a deterministic scheduler,
 /// which is sequentially consistent, cannot.
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <memory>
@@ -19,7 +20,10 @@
 #include <verbcast/stream.hpp>
 #include <verbcast/thread_pool.hpp>
 
+#include "src/shared_state.hpp"
 #include "support/flood_reader.hpp"
+#include "support/network_namespace.hpp"
+#include "support/resources.hpp"
 
 using namespace verbcast;
 using namespace verbcast::test;
@@ -46,6 +50,19 @@ private:
 void wait_for(const std::atomic<std::uint64_t>& count, std::uint64_t least) {
     while (count.load(std::memory_order_relaxed) < least) std::this_thread::yield();
 }
+
+/// Receives nothing, and says where its stream's stop_requested is.
+class telling_reader final : public reader {
+public:
+    explicit telling_reader(std::atomic<const shared_state*>& told) : told_(told) {}
+    std::string description() const override { return "telling"; }
+    bool lossless() const noexcept override { return true; }
+    void start(handler_context context, stream_base::add_packet_handler&) override { told_ = context.state().get(); }
+    void stop() noexcept override {}
+
+private:
+    std::atomic<const shared_state*>& told_;
+};
 
 template <class Stream>
 void flood(Stream& stream, std::size_t readers = 2, bool lossless = false) {
@@ -88,6 +105,69 @@ TEST_CASE("once stop() has returned from outside callbacks, no callback runs", "
         CHECK(receiver.stats().account.balanced());
         CHECK(late == 0);
     }
+}
+
+TEST_CASE("at most 64 packets are processed after stop() was called", "[stop]") {
+    std::vector<bytes> long_batch;
+    for (int i = 0; i < 20; ++i)
+        for (const bytes& each : flood_packets()) long_batch.push_back(each);
+    std::uint64_t most = 0;
+    for (int cycle = 0; cycle < 200; ++cycle) {
+        std::atomic<const shared_state*> state{nullptr};
+        std::atomic<std::uint64_t> before{0};
+        std::atomic<std::uint64_t> after{0};
+        const auto count = [&](const payload_placement& placing) {
+            std::copy(placing.source.payload.begin(), placing.source.payload.end(), placing.destination.begin());
+            const shared_state* const told = state;
+            (told && told->stop_is_requested() ? after : before).fetch_add(1, std::memory_order_relaxed);
+        };
+        thread_pool pool{{.threads = 2}};
+        stream receiver(pool, [](const heap_ref&) {}, {.place_payload = count});
+        receiver.add_reader(std::make_unique<telling_reader>(state));
+        for (int i = 0; i < 2; ++i) receiver.add_reader(std::make_unique<flood_reader>(pool.context(), long_batch));
+        wait_for(before, 100 + static_cast<std::uint64_t>(cycle) * 7);
+        while (!state) std::this_thread::yield();
+        receiver.stop();
+        CHECK(after <= 64);
+        most = std::max(most, after.load());
+    }
+    CHECK(most > 0);  // or no stop came in the middle of a batch
+}
+
+TEST_CASE("10,000 streams made and destroyed leave descriptors, threads and memory as they were", "[stop]") {
+    enter_network_namespace();
+    constexpr int streams = 10'000;
+    constexpr int warm_up = 1000;
+    const thread_pool pool{{.threads = 2}};
+    const std::vector<bytes> packets = flood_packets();
+    const bytes input = join(packets);
+    resources before;
+    for (int i = 0; i < streams; ++i) {
+        if (i == warm_up) before = resources::now();
+        std::atomic<std::uint64_t> heaps{0};
+        std::optional<thread_pool> own;
+        if (i % 10 == 0) own.emplace();
+        const thread_pool& runs_on = own ? *own : pool;
+        if (i % 4 == 0) {
+            stream receiver(runs_on, std::make_unique<tallying_sink>(heaps));
+            receiver.add_reader(memory_reader_config{.bytes = input});
+        } else if (i % 4 == 1) {
+            ring_stream ring(runs_on, {.heaps = 2});
+            ring.add_reader(memory_reader_config{.bytes = input});
+            if (i % 8 == 1) ring.pop();
+        } else if (i % 4 == 2) {
+            stream receiver(runs_on, std::make_unique<tallying_sink>(heaps));
+            receiver.add_reader(std::make_unique<flood_reader>(receiver.context(), packets));
+            wait_for(heaps, 1);
+        } else {
+            ring_stream ring(runs_on);
+            ring.add_reader(udp_reader_config{.groups = {{"239.1.1.1", 7148, {}}}, .interface = "lo"});
+            if (i % 8 == 3) ring.descriptor();
+        }
+    }
+    const resources after = resources::now();
+    INFO("before: " << before.text() << "; after: " << after.text());
+    CHECK(after.grown_since(before) == "");
 }
 
 TEST_CASE("several threads may stop one stream at the same time", "[stop]") {

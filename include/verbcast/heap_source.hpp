@@ -46,8 +46,11 @@ struct pop_result {
 class VERBCAST_API pop_waiter {
 public:
     virtual ~pop_waiter() = default;
-    /// Posts the completion to the handler's executor. Once.
-    virtual void complete(boost::system::error_code error, heap_ref heap) = 0;
+    /// What it completes with. Once.
+    virtual void set_result(boost::system::error_code error, heap_ref heap) noexcept = 0;
+    /// Posts the completion to the handler's executor. Once, unless it throws std::bad_alloc: then it may be tried
+    /// again.
+    virtual void complete() = 0;
 };
 
 /// A counted handle to the heaps of a ring_stream. Copy it for each thread that pops: a handle outlives the stream,
@@ -123,18 +126,31 @@ template <class Handler>
 class heap_source::handler_waiter final : public pop_waiter {
 public:
     explicit handler_waiter(Handler&& handler)
-        : handler_(std::move(handler)),
-          executor_(boost::asio::prefer(boost::asio::get_associated_executor(handler_),
+        : completion_(std::make_shared<completion>(std::move(handler))),
+          executor_(boost::asio::prefer(boost::asio::get_associated_executor(completion_->handler),
                                         boost::asio::execution::outstanding_work.tracked)) {}
 
-    void complete(boost::system::error_code error, heap_ref heap) override {
-        boost::asio::post(executor_, [handler = std::move(handler_), error, heap = std::move(heap)]() mutable {
-            std::move(handler)(error, std::move(heap));
+    void set_result(boost::system::error_code error, heap_ref heap) noexcept override {
+        completion_->error = error;
+        completion_->heap = std::move(heap);
+    }
+    void complete() override {
+        boost::asio::post(executor_, [completed = completion_] {
+            std::move(completed->handler)(completed->error, std::move(completed->heap));
         });
     }
 
 private:
-    Handler handler_;
+    /// Shared with its post, which may fail.
+    struct completion {
+        explicit completion(Handler&& its_handler) : handler(std::move(its_handler)) {}
+
+        Handler handler;
+        boost::system::error_code error;
+        heap_ref heap;
+    };
+
+    std::shared_ptr<completion> completion_;
     boost::asio::any_io_executor executor_;
 };
 

@@ -30,8 +30,10 @@ struct VERBCAST_API stop_reason {
     /// Throws `error` again, if there is one.
     void rethrow_if_failed() const;
 
-    /// An error with the message of `error`.
-    static stop_reason from(std::exception_ptr error);
+    /// An error with the message of `error`, or without one when there is no memory for it.
+    static stop_reason from(std::exception_ptr error) noexcept;
+    /// Without the message when there is no memory for it.
+    stop_reason copy() const noexcept;
 };
 
 }  // namespace verbcast

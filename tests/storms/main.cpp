@@ -19,7 +19,7 @@
 #include <malloc.h>
 #include <unistd.h>
 
-#include "storms/resources.hpp"
+#include "support/resources.hpp"
 #include "storms/storm.hpp"
 #include "storms/traffic.hpp"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "storms/resources.hpp"
+#include "support/resources.hpp"
 
 #include <chrono>
 #include <filesystem>
