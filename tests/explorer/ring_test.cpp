@@ -202,6 +202,17 @@ TEST_CASE("a parked reader, a pop, a stop and the destructor", "[explorer][ring]
     }));
 }
 
+TEST_CASE("a blocked pop gets the next heap of a stream that goes on", "[explorer][ring]") {
+    check_passed(explorer::explore("pop_goes_on", {}, [](scheduler& run) {
+        bench bench(run, {&two_heaps}, {.heaps = 2});
+        taken heaps;
+        for (int i = 0; i < 2; ++i) heaps.add(bench.tested->pop());
+        run.check(heaps.cnts == std::vector<std::uint64_t>{1, 2}, "heaps are lost or out of order");
+        bench.tested->stop();
+        bench.check_account(2);
+    }));
+}
+
 TEST_CASE("a blocked pop returns when the stream is stopped or destroyed", "[explorer][ring]") {
     for (const bool destroys : {false, true}) {
         check_passed(explorer::explore(destroys ? "pop_destroy" : "pop_stop", {}, [=](scheduler& run) {

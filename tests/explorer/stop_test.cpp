@@ -354,6 +354,23 @@ TEST_CASE("a sink that throws against stop()", "[explorer][stop]") {
     if (all) CHECK(reasons == std::set{stop_reason::kind::error, stop_reason::kind::user_stop});
 }
 
+TEST_CASE("after a callback has thrown no heap is given to the user", "[explorer][stop]") {
+    check_passed(explorer::explore("throw_before_live_heaps", {}, [](scheduler& run) {
+        const reader_plan plan{.batches = {{half_heap(1), small_heap(2)}}};
+        bench bench(run, {&plan});
+        bool thrown = false;
+        bench.calls.on_heap = [&] {
+            run.check(!std::exchange(thrown, true), "a heap comes after a callback has thrown");
+            bench.calls.one_runs = false;
+            bench.calls.packets -= 1;
+            throw std::runtime_error("thrown by the sink");
+        };
+        bench.check_account();
+        run.check(bench.tested->stats().account.dropped_error == 2, "packets are not counted as dropped by the error");
+        bench.destroy();
+    }));
+}
+
 TEST_CASE("add_reader() against stop()", "[explorer][stop]") {
     std::set<bool> added;
     const bool all = check_passed(explorer::explore("add_reader_and_stop", {}, [&](scheduler& run) {
