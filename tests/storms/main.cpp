@@ -19,9 +19,9 @@
 #include <malloc.h>
 #include <unistd.h>
 
-#include "support/resources.hpp"
 #include "storms/storm.hpp"
 #include "storms/traffic.hpp"
+#include "support/resources.hpp"
 
 using namespace verbcast::test;
 
