@@ -60,7 +60,10 @@ void stream_config::validate() const {
     constexpr std::uint64_t places_max = 1 << 20;
     constexpr std::uint64_t bytes_max = std::uint64_t{1} << 48;
     check_range("heaps_live_max", heaps_live_max, 1, places_max);
-    check_range("substreams", substreams, 1, places_max / heaps_live_max);
+    if (substreams == 0 || substreams > places_max / heaps_live_max)
+        throw config_error("substreams", std::to_string(substreams),
+                           "must be 1 to " + std::to_string(places_max / heaps_live_max) + ", " +
+                               std::to_string(places_max) + " live heaps in all");
     check_range("compat", static_cast<std::uint64_t>(compat), 0, 7);
     check_range("heap_bytes_max", heap_bytes_max, 1, bytes_max);
     check_range("live_bytes_max", live_bytes_max, 1, bytes_max);

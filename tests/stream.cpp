@@ -436,4 +436,6 @@ TEST_CASE("a wrong option is named with its value and what is allowed", "[stream
     } catch (const config_error& error) {
         CHECK(error.field() == "substreams");
     }
+    CHECK_THROWS_WITH(stream_bench({.heaps_live_max = 4096, .substreams = 4096}),
+                      "substreams = 4096: must be 1 to 256, 1048576 live heaps in all");
 }
