@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "tests/explorer/fake_reader.hpp"
 
+#include <exception>
+#include <stdexcept>
+
 #include "src/sync.hpp"
 
 namespace verbcast::explorer {
@@ -52,6 +55,9 @@ void fake_reader::go_on(handler_context context, stream_base::add_packet_handler
         batch.pause(std::move(context), context_, next);
     } else if (batch_ < plan_.batches.size()) {
         sync::post(context_, bind_handler(std::move(context), next));
+    } else if (plan_.fails) {
+        const std::runtime_error reset("connection reset");
+        batch.end_reader(*this, stop_reason::from(std::make_exception_ptr(reset)));
     } else if (plan_.ends) {
         batch.end_reader(*this, {.what = stop_reason::kind::readers_ended, .message = "end of the plan"});
     } else {

@@ -34,7 +34,8 @@ struct reader_log {
 struct reader_plan {
     std::vector<std::vector<test::bytes>> batches = {};  ///< one a handler, the first in start()
     bool lossless = false;
-    bool ends = false;  ///< ends the reader after the last batch; else it waits for more
+    bool ends = false;   ///< ends the reader after the last batch; else it waits for more
+    bool fails = false;  ///< ends it with an error
     std::uint64_t ignored_after_stop = 0;
 };
 

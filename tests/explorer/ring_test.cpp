@@ -202,6 +202,21 @@ TEST_CASE("a parked reader, a pop, a stop and the destructor", "[explorer][ring]
     }));
 }
 
+TEST_CASE("the reason of a reader that fails comes behind the heaps before it", "[explorer][ring]") {
+    std::set<stop_reason::kind> reasons;
+    const bool all = check_passed(explorer::explore("reader_fails", {.preemptions_max = 1}, [&](scheduler& run) {
+        const reader_plan failing{.batches = two_heaps.batches, .lossless = true, .fails = true};
+        bench bench(run, {&failing}, one_place);
+        run.spawn("stopper", [&] { bench.tested->stop(); });
+        taken heaps;
+        while (!heaps.saw_end) heaps.add(bench.tested->pop());
+        run.check(!bench.source->reason().failed() || heaps.cnts.size() == 2, "a heap before the error is lost");
+        reasons.insert(bench.source->reason().what);
+        bench.check_account(heaps.cnts.size());
+    }));
+    if (all) CHECK(reasons == std::set{stop_reason::kind::error, stop_reason::kind::user_stop});
+}
+
 TEST_CASE("a blocked pop gets the next heap of a stream that goes on", "[explorer][ring]") {
     check_passed(explorer::explore("pop_goes_on", {}, [](scheduler& run) {
         bench bench(run, {&two_heaps}, {.heaps = 2});

@@ -337,6 +337,22 @@ TEST_CASE("with stop_on_first_end one of two ends stops the stream", "[explorer]
     }));
 }
 
+TEST_CASE("a reader fails while another goes on, which is the stream's end only when that is wanted",
+          "[explorer][stop]") {
+    for (const bool first_end : {false, true}) {
+        check_passed(explorer::explore(first_end ? "fails_first_end" : "fails_goes_on", {}, [=](scheduler& run) {
+            const reader_plan failing{.batches = {{small_heap(1)}}, .fails = true};
+            bench bench(run, {&failing, &two_batches}, {.stop_on_first_end = first_end});
+            run.settle();
+            run.check(bench.tested->reason().failed() == first_end, "the stream's end is not what was asked for");
+            run.check(bench.logs[0].stopped == 1 && bench.logs[0].released == 1, "the reader that failed has not left");
+            bench.stop_from_outside();
+            bench.check_account();
+            bench.destroy();
+        }));
+    }
+}
+
 TEST_CASE("a sink that throws against stop()", "[explorer][stop]") {
     std::set<stop_reason::kind> reasons;
     const bool all = check_passed(explorer::explore("throw_and_stop", {}, [&](scheduler& run) {
