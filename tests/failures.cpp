@@ -88,6 +88,7 @@ void operator delete(void* block, std::align_val_t) noexcept { deallocate(block)
 void operator delete(void* block, std::size_t, std::align_val_t) noexcept { deallocate(block); }
 
 // std::thread's start, by the linker's --wrap. Its arguments are passed on as they are: the state by reference.
+// NOLINTBEGIN(bugprone-reserved-identifier,readability-identifier-naming): the linker's names
 extern "C" {
 void __real__ZNSt6thread15_M_start_threadESt10unique_ptrINS_6_StateESt14default_deleteIS1_EEPFvvE(void*, void*, void*);
 void __wrap__ZNSt6thread15_M_start_threadESt10unique_ptrINS_6_StateESt14default_deleteIS1_EEPFvvE(void* thread,
@@ -98,6 +99,7 @@ void __wrap__ZNSt6thread15_M_start_threadESt10unique_ptrINS_6_StateESt14default_
                                                                                                  depends);
 }
 }
+// NOLINTEND(bugprone-reserved-identifier,readability-identifier-naming)
 
 namespace {
 
@@ -218,6 +220,7 @@ void live_with_a_user(user& calls, account_of_one& seen) {
 
 }  // namespace
 
+// NOLINTBEGIN(clang-analyzer-unix.Malloc): the analyzer sees malloc behind operator new, and not who owns what it gives
 TEST_CASE("memory that runs out once, anywhere, ends one stream at most", "[failures]") {
     fail_at_each_call(memory, live_with_a_ring, true);
 }
@@ -285,3 +288,4 @@ TEST_CASE("a callback that throws once, whichever and whenever, ends its stream 
     fail_at_each_call(
         calls.calls, [&calls](account_of_one& seen) { live_with_a_user(calls, seen); }, false);
 }
+// NOLINTEND(clang-analyzer-unix.Malloc)

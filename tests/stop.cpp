@@ -78,7 +78,7 @@ TEST_CASE("a stream can be destroyed under load without stop(), with a sink that
         thread_pool pool{{.threads = 2}};
         std::optional<stream> receiver(std::in_place, pool, std::make_unique<tallying_sink>(heaps));
         flood(*receiver);
-        wait_for(heaps, static_cast<std::uint64_t>(1 + cycle));
+        wait_for(heaps, std::uint64_t{1} + static_cast<std::uint64_t>(cycle));
         receiver.reset();
         const std::uint64_t after = heaps.load();
         std::this_thread::yield();
