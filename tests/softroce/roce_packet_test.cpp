@@ -26,10 +26,7 @@ const bytes over_ipv6 = from_hex(
     "000000011111111100000012530402060000000680010000000000028002000000000001800300000000000080040000000000018006"
     "0000000000020000000000000000000000009cb212f5");
 
-bytes without_checksum(bytes packet) {
-    packet.resize(packet.size() - 4);
-    return packet;
-}
+bytes without_checksum(const bytes& packet) { return {packet.begin(), packet.end() - 4}; }
 
 bytes checksum_of(const bytes& packet) { return {packet.end() - 4, packet.end()}; }
 
