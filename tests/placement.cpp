@@ -153,7 +153,8 @@ TEST_CASE("a pool's threads run on the cores it reports", "[placement]") {
 
 TEST_CASE("a stream's memory is where its pool is, unless it says otherwise", "[placement]") {
     const int core = affinity_of_this_thread().front();
-    const topology::cpu* const cpu = topology::of_this_host().find_cpu(core);
+    const topology host = topology::of_this_host();
+    const topology::cpu* const cpu = host.find_cpu(core);
     REQUIRE(cpu != nullptr);
     const std::optional<int> node = can_bind_memory(cpu->node.value()) ? cpu->node : std::nullopt;
     const thread_pool pool({.place = placement::on({core})});
