@@ -24,6 +24,13 @@ def packet(cnt, heap_length, offset, payload, items=(), bits=ADDRESS_BITS):
     return header + b"".join(struct.pack(">Q", each) for each in pointers) + payload
 
 
+def turned(datagram):
+    """The same packet with its pointers in reverse order."""
+    count = struct.unpack(">H", datagram[6:8])[0]
+    pointers = struct.unpack(f">{count}Q", datagram[8:8 + 8 * count])
+    return datagram[:8] + struct.pack(f">{count}Q", *pointers[::-1]) + datagram[8 + 8 * count:]
+
+
 def heap(cnt, data, items=None, size=1408):
     """The packets of a heap, the items in the first."""
     items = [addressed(0x1000, 0)] if items is None else items

@@ -188,6 +188,21 @@ class Receiver(Network):
         self.send_packets([spead.stop(1), *spead.heap(2, DATA)])
         self.assertEqual(self.final(receiver)["stats"]["heaps"], 2)
 
+    def test_senders_with_other_habits_are_received(self):
+        """Pointers in the first packet or in all, either flavour, specials last, padding behind a NULL pointer."""
+        for bits, repeat, turned in ((40, True, False), (48, True, True), (40, False, False), (48, False, True)):
+            with self.subTest(bits=bits, repeat=repeat, turned=turned):
+                datagrams = []
+                for cnt in range(1, 20):
+                    data = spead.verify_pattern(cnt, 5001) + bytes(7)
+                    items = [spead.addressed(0x1000, 0, bits), spead.addressed(0, 5001, bits), spead.immediate(0x1600, cnt, bits)]
+                    for at in range(0, len(data), 1024):
+                        made = spead.packet(cnt, len(data), at, data[at:at + 1024], items if repeat or at == 0 else (), bits)
+                        datagrams.append(spead.turned(made) if turned else made)
+                receiver = self.recv("--verify", "--fail-on-loss")
+                self.send_packets([*datagrams, spead.stop(30)])
+                self.assertEqual(self.final(receiver)["verify"], {"heaps_ok": 19, "heaps_bad": 0})
+
     def test_a_wrong_byte_fails_verification_and_its_place_is_named(self):
         good = spead.verify_pattern(1, 5000)
         bad = bytearray(spead.verify_pattern(2, 5000))
