@@ -134,4 +134,5 @@ def build(file, folder, binaries, command):
     archive.add_text("/environment", f"export PATH={PATH} LD_LIBRARY_PATH=/usr/local/lib HOME=/root\n")
     archive.add_text("/command", f"exec {shlex.join(command)}\n")
     archive.add_file("/init", pathlib.Path(__file__).with_name("init"))
+    archive.add_file("/usr/sbin/softroce-network", pathlib.Path(__file__).with_name("network"))
     archive.end()

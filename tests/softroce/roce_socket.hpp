@@ -14,7 +14,7 @@ public:
     /// To a multicast group or an address of this host. `source` is another address of the peer's interface.
     explicit roce_socket(const std::string& destination, const std::string& source = "10.99.0.2");
 
-    void send(const roce_packet& packet) { send(packet.encode(route_)); }
+    void send(const roce_packet& packet) { send_raw(packet.encode(route_)); }
     /// A payload as the harness's sender has it.
     void send(const bytes& payload) { send(roce_packet{.payload = payload}); }
     /// The bytes of a datagram, whatever they are.
