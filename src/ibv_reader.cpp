@@ -10,8 +10,8 @@
 #include <utility>
 
 #include <boost/system/error_code.hpp>
+#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <verbcast/stop_reason.hpp>
 
@@ -53,8 +53,9 @@ std::vector<verbs::flow_match> matches_of(const ibv_reader_config& config, const
 
 /// Asio closes what it waits on, and the verbs object closes its own.
 void assign_duplicate(stream_descriptor& to, int descriptor) {
-    verbs::file_descriptor copy(::dup(descriptor));
-    if (!copy) throw verbs::os_error(errno, "dup()", "raise the limit of open files with ulimit -n");
+    // Not for programs that this one starts: they would keep the device open.
+    verbs::file_descriptor copy(::fcntl(descriptor, F_DUPFD_CLOEXEC, 0));
+    if (!copy) throw verbs::os_error(errno, "fcntl(F_DUPFD_CLOEXEC)", "raise the limit of open files with ulimit -n");
     to.assign(copy.get());
     static_cast<void>(copy.release());
 }

@@ -2,11 +2,14 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
+#include <set>
 #include <string>
 #include <vector>
 
 #include <boost/asio/io_context.hpp>
 #include <catch2/catch.hpp>
+#include <fcntl.h>
 
 #include <verbcast/error.hpp>
 #include <verbcast/readers.hpp>
@@ -313,6 +316,22 @@ TEST_CASE("what keeps a reader from opening is said with what to do", "[ibv_read
     CHECK(receiver::refusal(config).find("config_error: completion_vector = 99: softnic0 has 8 of them") == 0);
     config = on_wire({first_group, first_group});
     CHECK(receiver::refusal(config).find("must not be received twice") != std::string::npos);
+}
+
+TEST_CASE("a program that is started while a reader receives keeps nothing of its device open", "[ibv_reader]") {
+    const auto kept = [] {
+        std::set<int> all;
+        for (const auto& each : std::filesystem::directory_iterator("/proc/self/fd")) {
+            const int descriptor = std::stoi(each.path().filename());
+            const int flags = ::fcntl(descriptor, F_GETFD);
+            if (flags >= 0 && (flags & FD_CLOEXEC) == 0) all.insert(descriptor);
+        }
+        return all;
+    };
+    nic_wire wire;
+    const std::set<int> before = kept();
+    receiver bench(on_wire());
+    CHECK(kept() == before);
 }
 
 TEST_CASE("a reader opens by an address of its interface, and by its device's name", "[ibv_reader]") {
