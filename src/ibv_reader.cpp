@@ -6,6 +6,7 @@
 #include <chrono>
 #include <exception>
 #include <memory>
+#include <set>
 #include <thread>
 #include <utility>
 
@@ -30,6 +31,7 @@ using stream_descriptor = boost::asio::posix::stream_descriptor;
 
 constexpr std::uint64_t buffer_bytes_limit = std::uint64_t{64} << 30;
 constexpr std::size_t datagram_bytes_max = 65507;
+constexpr std::size_t packet_bytes_usual = 9200;
 constexpr std::uint16_t vlan_max = 4094;
 constexpr std::chrono::seconds counters_interval{1};
 constexpr std::chrono::milliseconds drain_limit{100};
@@ -49,6 +51,37 @@ std::vector<verbs::flow_match> matches_of(const ibv_reader_config& config, const
         matches.push_back(match);
     }
     return matches;
+}
+
+/// What a datagram queue pair cannot do.
+void check_datagrams(const ibv_reader_config& config) {
+    std::set<std::pair<std::string, std::optional<std::string>>> seen;
+    for (std::size_t i = 0; i < config.groups.size(); ++i) {
+        const group& each = config.groups[i];
+        const std::string field = fmt::format("groups[{}]", i);
+        if (!verbs::ip_address::from_string(each.address)->is_multicast())
+            throw config_error(field, each.name(), "must be a multicast group: transport ud has no other datagrams");
+        if (!seen.emplace(each.address, each.source).second)
+            throw config_error(field, each.name(), "is there already: with transport ud the port tells nothing apart");
+    }
+    if (config.vlan)
+        throw config_error("vlan", fmt::format("{}", *config.vlan),
+                           "is for transport raw; with ud name the VLAN's interface");
+}
+
+/// A datagram of RoCE is one packet of the network.
+std::size_t packet_bytes_of(const ibv_reader_config& config, const verbs::device& through) {
+    if (config.transport == ibv_reader_config::queue_transport::raw)
+        return config.packet_bytes_max.value_or(packet_bytes_usual);
+    const std::size_t mtu = through.active_mtu_bytes();
+    const std::size_t wanted = config.packet_bytes_max.value_or(mtu);
+    if (wanted > mtu)
+        throw config_error(
+            "packet_bytes_max", fmt::format("{}", wanted),
+            fmt::format("{} carries {} bytes in a datagram, its active MTU: ask for no more, or raise the "
+                        "MTU of {} (RoCE takes 256 to 4096, and some 60 bytes less than the interface)",
+                        through.port_name(), mtu, through.interface().name));
+    return wanted;
 }
 
 /// Asio closes what it waits on, and the verbs object closes its own.
@@ -75,9 +108,10 @@ void ibv_reader_config::validate() const {
         if (verbs::ip_address::from_string(groups[i].address)->is_unspecified())
             throw config_error(fmt::format("groups[{}]", i), groups[i].name(),
                                "must be one address: the NIC compares it");
+    if (transport == queue_transport::ud) check_datagrams(*this);
     if (vlan) check_range<std::uint16_t>("vlan", *vlan, 1, vlan_max);
     check_range("buffer_bytes", buffer_bytes, std::uint64_t{1}, buffer_bytes_limit);
-    check_range("packet_bytes_max", packet_bytes_max, std::size_t{1}, datagram_bytes_max);
+    if (packet_bytes_max) check_range("packet_bytes_max", *packet_bytes_max, std::size_t{1}, datagram_bytes_max);
     check_range("completion_vector", completion_vector, 0, 4095);
     check_range("poll_rounds_max", poll_rounds_max, std::size_t{1}, std::size_t{1} << 20);
 }
@@ -101,14 +135,17 @@ void ibv_reader::open() {
     const bool verifies = always_verify_ || (config_.checksums == policy::nic && device.can().checks_checksums);
     unvouched_ = verifies ? verbs::checksum_check::verify : verbs::checksum_check::skip;
     const std::vector<verbs::flow_match> matches = matches_of(config_, device.interface());
-    queue_.emplace(std::move(device),
-                   verbs::frame_queue_options{.buffer_bytes = config_.buffer_bytes,
-                                              .datagram_bytes_max = config_.packet_bytes_max,
-                                              .events = !config_.polling,
-                                              .vector = config_.completion_vector,
-                                              .timestamps = config_.timestamps,
-                                              .priority = config_.steering_priority},
-                   matches);
+    const std::size_t packet_bytes = packet_bytes_of(config_, device);
+    queue_.emplace(
+        std::move(device),
+        verbs::frame_queue_options{.buffer_bytes = config_.buffer_bytes,
+                                   .datagram_bytes_max = packet_bytes,
+                                   .events = !config_.polling,
+                                   .vector = config_.completion_vector,
+                                   .timestamps = config_.timestamps,
+                                   .priority = config_.steering_priority,
+                                   .datagram_key = takes_datagrams() ? std::optional(config_.queue_key) : std::nullopt},
+        matches);
     events_.emplace(queue_->owner());
     losses_.emplace(*queue_);
     arrival_clock_ = queue_->timestamps() ? clock_source::hardware : clock_source::none;
@@ -362,7 +399,8 @@ reader::release_result ibv_reader::release() noexcept {
     }
     found_.groups.push_back({.group = 0, .ignored_after_stop = left_.back()});
     found_.port = losses_->port();
-    if (gone_) {  // the kernel waits for the last one to close it
+    // The kernel waits for the last one to close a device that is gone. Soft-RoCE says nothing when it is to go.
+    if (gone_ || takes_datagrams()) {
         losses_.reset();
         events_.reset();
         queue_.reset();

@@ -68,6 +68,8 @@ private:
     void drain_left() noexcept;
     void count_left(const verbs::completion& each) noexcept;
 
+    bool takes_datagrams() const noexcept { return config_.transport == ibv_reader_config::queue_transport::ud; }
+
     boost::asio::io_context& context_;
     const ibv_reader_config config_;
 

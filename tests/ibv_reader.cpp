@@ -318,6 +318,33 @@ TEST_CASE("what keeps a reader from opening is said with what to do", "[ibv_read
     CHECK(receiver::refusal(config).find("must not be received twice") != std::string::npos);
 }
 
+TEST_CASE("what a datagram queue pair cannot receive is refused before anything is opened", "[ibv_reader]") {
+    const auto said = [](ibv_reader_config config) {
+        config.transport = ibv_reader_config::queue_transport::ud;
+        return receiver::refusal(config);
+    };
+    CHECK(
+        said(on_wire({"127.0.0.1:7148"})).find("config_error: groups[0] = 127.0.0.1:7148: must be a multicast group") ==
+        0);
+    CHECK(
+        said(on_wire({"239.1.1.1:1", "239.1.1.1:2"})).find("config_error: groups[1] = 239.1.1.1:2: is there already") ==
+        0);
+    CHECK(said(on_wire({"10.0.0.1@232.1.1.1:1", "10.0.0.2@232.1.1.1:1"})).find("config_error: groups") ==
+          std::string::npos);
+    ibv_reader_config config = on_wire();
+    config.vlan = 7;
+    CHECK(said(config).find("config_error: vlan = 7: is for transport raw") == 0);
+}
+
+TEST_CASE("a device without datagram queue pairs says so", "[ibv_reader]") {
+    use_own_wire();
+    ibv_reader_config config = on_wire();
+    config.transport = ibv_reader_config::queue_transport::ud;
+    CHECK(receiver::refusal(config) ==
+          "ibv_create_qp(UD) on softnic0: Operation not supported: the device has no queue "
+          "pairs of this type");
+}
+
 TEST_CASE("a program that is started while a reader receives keeps nothing of its device open", "[ibv_reader]") {
     const auto kept = [] {
         std::set<int> all;

@@ -36,6 +36,10 @@ reader_choice add_reader(stream_base& to, reader_wish wish, const reader_configs
     case reader_wish::ibv: to.add_reader(configs.ibv); return {.name = "ibv", .why = "as asked"};
     case reader_wish::automatic: break;
     }
+    if (configs.ibv.transport == ibv_reader_config::queue_transport::ud) {
+        to.add_reader(configs.ibv);
+        return {.name = "ibv", .why = "only it has the transport ud"};
+    }
     return add_automatic(to, configs);
 }
 

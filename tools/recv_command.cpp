@@ -80,9 +80,24 @@ option_section queue_options(ibv_reader_config& target) {
     return {
         "The NIC's queue",
         {
+            {.name = "--transport",
+             .value = "raw|ud",
+             .help = "What the queue receives: raw (default) is what sockets send, ud the datagrams of RoCE v2 that UD "
+                     "queue "
+                     "pairs send, through soft-RoCE too. The port of a GROUP then tells nothing.",
+             .set = into_choice<ibv_reader_config::queue_transport, ibv_reader_config::queue_transport>(
+                 target.transport,
+                 {{"raw", ibv_reader_config::queue_transport::raw}, {"ud", ibv_reader_config::queue_transport::ud}}),
+             .field = "transport"},
+            {.name = "--queue-key",
+             .value = "N",
+             .help = "With --transport ud: the queue key of the senders (default 0x11111111).",
+             .set = into_count(target.queue_key, 0, 0xffffffff),
+             .field = "queue_key"},
             {.name = "--packet-max",
              .value = "BYTES",
-             .help = "The largest packet (default 9200). Each frame in the buffer takes as much, so that with small "
+             .help = "The largest packet (default 9200; with --transport ud what the network carries). Each frame in "
+                     "the buffer takes as much, so that with small "
                      "packets "
                      "a smaller one makes more of it.",
              .set = into_bytes(target.packet_bytes_max, 1),

@@ -152,6 +152,13 @@ std::string device::sysfs_path() const { return context_->device->ibdev_path; }
 
 bool device::is_kernels() const { return sysfs_path().rfind("/sys/", 0) == 0; }
 
+std::size_t device::active_mtu_bytes() const {
+    ibv_port_attr attributes{};
+    if (const int error = ibv_query_port(get(), port(), &attributes))
+        throw_verbs_error(error, "ibv_query_port", port_name());
+    return std::size_t{128} << attributes.active_mtu;  // IBV_MTU_256 is 1
+}
+
 std::optional<unsigned> device::numa_node() const {
     int node = -1;
     std::ifstream(sysfs_path() + "/device/numa_node") >> node;

@@ -2,6 +2,7 @@
 /// An RDMA device that is open, and the port and the network interface it is wanted for.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -42,6 +43,8 @@ public:
     /// Whether the kernel runs it, and so accounts for its memory; the software NIC's devices are the process's own.
     bool is_kernels() const;
     std::optional<unsigned> numa_node() const;
+    /// The most that a datagram of a datagram queue pair can carry through the port now. Throws os_error.
+    std::size_t active_mtu_bytes() const;
 
 private:
     device_context context_;

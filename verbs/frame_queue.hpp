@@ -10,9 +10,11 @@
 #include <vector>
 
 #include "verbs/completion_queue.hpp"
+#include "verbs/datagram_sorter.hpp"
 #include "verbs/device.hpp"
 #include "verbs/flow_rule.hpp"
 #include "verbs/frame_sorter.hpp"
+#include "verbs/group_attachments.hpp"
 #include "verbs/membership.hpp"
 #include "verbs/raw_queue_pair.hpp"
 #include "verbs/receive_slots.hpp"
@@ -27,10 +29,13 @@ struct frame_queue_options {
     int vector = 0;
     bool timestamps = true;
     std::uint16_t priority = 0;
+    std::optional<std::uint32_t> datagram_key =
+        {};  ///< a datagram queue pair (UD) with this key, in place of a raw one
 };
 
-/// The frames of some groups, straight from a NIC: a raw queue pair with a steering rule for each group, and membership
-/// in them. Built in the order of its members, and torn down in reverse.
+/// The frames of some groups, straight from a NIC: a raw queue pair with a steering rule for each group, or a datagram
+/// queue pair that is attached to each; and membership in them. Built in the order of its members, and torn down in
+/// reverse.
 ///
 /// Poll, work on done(), recycle; frames lie in their slots until they are recycled. One thread at a time. Nothing is
 /// allocated between construction and release().
@@ -46,7 +51,8 @@ public:
     const device& owner() const noexcept { return device_; }
     std::size_t slots() const noexcept { return memory_.slots(); }
     std::size_t slot_bytes() const noexcept { return memory_.slot_bytes(); }
-    std::size_t rules() const noexcept { return rules_.size(); }
+    /// Of a datagram queue pair: groups.
+    std::size_t rules() const noexcept { return rules_count_; }
     bool timestamps() const noexcept { return completions_.timestamps(); }
 
     /// How many slots the device is done with; see done(). What was there before is recycled or lost. A negative error
@@ -55,7 +61,8 @@ public:
     std::span<const completion> done() const noexcept { return std::span(done_).first(done_count_); }
     /// Of a completion that succeeded.
     sorted_frame sort(const completion& each, checksum_check checksums) noexcept {
-        return sorter_.sort({memory_.slot(each.slot), each.bytes}, checksums);
+        const std::span<const std::byte> frame{memory_.slot(each.slot), each.bytes};
+        return options_.datagram_key ? datagrams_.sort(frame) : sorter_.sort(frame, checksums);
     }
     void prefetch(const completion& each) const noexcept { __builtin_prefetch(memory_.slot(each.slot)); }
     /// Gives the slots of done() back to the device. 0, or the error number.
@@ -74,7 +81,7 @@ public:
 
     /// Frames the rule matched so far; absent where the device does not count them.
     std::optional<std::uint64_t> frames_matched(std::size_t rule) const noexcept {
-        return rules_[rule].frames_matched();
+        return rule < rules_.size() ? rules_[rule].frames_matched() : std::nullopt;
     }
 
     /// Leaves the groups: nothing more is asked of the network.
@@ -87,7 +94,11 @@ public:
 private:
     static constexpr std::size_t batch_slots = 64;
 
-    void join(std::span<const flow_match> matches);
+    void steer(const flow_match& match);
+    void refuse_long_datagrams() noexcept;
+
+    const frame_queue_options options_;
+    const std::size_t rules_count_;
 
     // Destroyed bottom-up: membership and rules end the traffic, the queue pair ends DMA, then the memory may go.
     device device_;
@@ -97,9 +108,11 @@ private:
     queue_pair pair_;
     receive_slots receives_;
     std::vector<flow_rule> rules_;
+    group_attachments attachments_;
     membership membership_;
 
     frame_sorter sorter_;
+    datagram_sorter datagrams_;
     std::array<completion, batch_slots> done_;
     std::size_t done_count_ = 0;
     std::size_t posted_ = 0;

@@ -21,6 +21,9 @@ std::string advice_for(int error_number, std::string_view call) {
         return "needs CAP_NET_RAW: run as root, or give it to the program with setcap cap_net_raw+ep PROGRAM, or to "
                "the "
                "service with AmbientCapabilities=CAP_NET_RAW";
+    if (is(call, "ibv_create_qp(RAW_PACKET)") && (error_number == EOPNOTSUPP || error_number == ENOSYS))
+        return "the device has no raw queue pairs, only those of RoCE, as soft-RoCE does: receive datagrams of RoCE v2 "
+               "with transport ud, and others through sockets (udp)";
     if (makes_queue && (error_number == EOPNOTSUPP || error_number == ENOSYS))
         return "the device has no queue pairs of this type";
     if (makes_queue && error_number == EINVAL) return "the device may take fewer requests: ask for a smaller buffer";

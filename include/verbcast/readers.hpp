@@ -63,10 +63,14 @@ struct udp_reader_config {
     VERBCAST_API void validate() const;
 };
 
-/// Receives frames straight from a queue of the NIC (libibverbs): a RAW_PACKET queue pair, and for each group a rule of
-/// the NIC that steers its datagrams there and past the kernel. Needs CAP_NET_RAW, and as much locked memory as the
-/// buffer.
+/// Receives straight from a queue of the NIC (libibverbs), past the kernel: frames of any sender, for which the NIC
+/// gets a rule for each group, or datagrams of RoCE v2 senders. Needs as much locked memory as the buffer, and
+/// CAP_NET_RAW for frames.
 struct ibv_reader_config {
+    enum class queue_transport : std::uint8_t {
+        raw,  ///< Ethernet frames (a RAW_PACKET queue pair): what sockets send
+        ud,   ///< datagrams of RoCE v2 (a UD queue pair), soft-RoCE too: what UD queue pairs send to a multicast group
+    };
     /// Whose checksums are looked at.
     enum class checksum_policy : std::uint8_t {
         nic,     ///< the NIC's verdict; a datagram it does not vouch for is checked. None where the NIC does not check.
@@ -75,16 +79,22 @@ struct ibv_reader_config {
     };
 
     /// What to receive. Groups are joined on the interface; an address that is no group's must be the interface's own.
+    /// With `ud` groups only, each once: RoCE v2 has one UDP port for all, and whatever port is written here means it.
     std::vector<group> groups = {};
     /// The network interface ("eth0"), an address of it, or its RDMA device ("mlx5_0"). A VLAN interface gives its tag.
     std::string interface = {};
-    /// Receive datagrams with this VLAN tag only. Unset: the interface's, and without one whatever tag they have.
+    queue_transport transport = queue_transport::raw;
+    /// With `ud`: the queue key, a number that its senders use too. Datagrams with another are not delivered.
+    std::uint32_t queue_key = 0x11111111;
+    /// Receive datagrams with this VLAN tag only. Unset: the interface's, and without one whatever tag they have. Not
+    /// with `ud`, which has the interface's.
     std::optional<std::uint16_t> vlan = {};
     /// Memory for frames that wait to be taken: locked, in huge pages where some are reserved. A device takes a limited
     /// number of them (often 32768), whatever their size; a warning says when that is less than was asked for.
     std::uint64_t buffer_bytes = 64_MiB;
-    /// The largest datagram. Longer ones are counted as `too_long`. Each frame in the buffer takes as much.
-    std::size_t packet_bytes_max = 9200;
+    /// The largest datagram. Longer ones are counted as `too_long`. Each frame in the buffer takes as much; with `ud`
+    /// as much as the port's active MTU, which must not be less. Unset: 9200, with `ud` that MTU.
+    std::optional<std::size_t> packet_bytes_max = {};
     /// Which of the NIC's interrupts wakes the reader: 0 and up to what the device has.
     int completion_vector = 0;
     /// Never wait for an interrupt: lowest latency, and a core that is always busy.
