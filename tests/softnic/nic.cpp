@@ -106,6 +106,12 @@ bytes ip_header(const frame_options& wanted, const address& source, const addres
     return header;
 }
 
+/// What a datagram queue pair needs besides, on its way there.
+int datagram_attributes(ibv_qp_state state) {
+    if (state == IBV_QPS_INIT) return IBV_QP_PKEY_INDEX | IBV_QP_QKEY;
+    return state == IBV_QPS_RTS ? IBV_QP_SQ_PSN : 0;
+}
+
 }  // namespace
 
 void destroy::operator()(ibv_context* each) const noexcept { must_be_zero(ibv_close_device(each), "ibv_close_device"); }
@@ -122,6 +128,8 @@ void destroy::operator()(ibv_counters* each) const noexcept {
 }
 
 bool on_hardware() { return std::getenv("VERBCAST_CONFORMANCE_DEVICE") != nullptr; }
+
+bool on_datagrams() { return std::getenv("VERBCAST_CONFORMANCE_DATAGRAMS") != nullptr; }
 
 handle<ibv_context> open_device(const std::string& name) {
     const char* hardware = std::getenv("VERBCAST_CONFORMANCE_DEVICE");
@@ -169,7 +177,7 @@ queue::queue(device& owner, queue_options wanted) : nic(owner), options(wanted) 
     ibv_qp_init_attr_ex initial{};
     initial.send_cq = initial.recv_cq = cq.get();
     initial.cap = {options.requests, options.requests, options.entries, options.entries, options.inline_bytes};
-    initial.qp_type = IBV_QPT_RAW_PACKET;
+    initial.qp_type = on_datagrams() ? IBV_QPT_UD : IBV_QPT_RAW_PACKET;
     initial.sq_sig_all = options.signal_all ? 1 : 0;
     initial.comp_mask = IBV_QP_INIT_ATTR_PD;
     initial.pd = nic.domain.get();
@@ -184,6 +192,7 @@ int queue::modify(ibv_qp_state state, int mask) {
     ibv_qp_attr attributes{};
     attributes.qp_state = state;
     attributes.port_num = 1;
+    if (on_datagrams()) mask |= datagram_attributes(state);
     return ibv_modify_qp(pair.get(), &attributes, mask);
 }
 

@@ -33,6 +33,9 @@ using handle = std::unique_ptr<T, destroy>;
 
 /// The device that VERBCAST_CONFORMANCE_DEVICE names, or the software NIC on a wire of this process alone.
 bool on_hardware();
+/// Whether that device has datagram queue pairs only (VERBCAST_CONFORMANCE_DATAGRAMS is set): the rules that any queue
+/// pair keeps are then tried with one of those.
+bool on_datagrams();
 /// With a name: that device of this process.
 handle<ibv_context> open_device(const std::string& name = {});
 
