@@ -29,8 +29,8 @@ struct frame_queue_options {
     int vector = 0;
     bool timestamps = true;
     std::uint16_t priority = 0;
-    std::optional<std::uint32_t> datagram_key =
-        {};  ///< a datagram queue pair (UD) with this key, in place of a raw one
+    /// Of a datagram queue pair (UD), in place of a raw one.
+    std::optional<std::uint32_t> datagram_key = {};
 };
 
 /// The frames of some groups, straight from a NIC: a raw queue pair with a steering rule for each group, or a datagram

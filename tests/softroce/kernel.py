@@ -48,19 +48,20 @@ def find():
 
 
 def find_locked(root):
+    package = resolve(())
+    if package and is_complete(root / "_".join(package)):
+        return root / "_".join(package)
+    cached = max(filter(is_complete, root.iterdir()), key=lambda each: each.stat().st_mtime, default=None)
+    if cached and not package:  # without package lists nobody knows of a newer one
+        return cached
     try:
-        package = resolve([])
-        if package and is_complete(root / "_".join(package)):
-            return root / "_".join(package)
         with tempfile.TemporaryDirectory(prefix="fetching-", dir=root) as folder:
             return fetch(package, pathlib.Path(folder), root)
     except Unavailable as reason:
-        cached = [each for each in root.iterdir() if is_complete(each)]
         if not cached:
             raise
-        newest = max(cached, key=lambda each: each.stat().st_mtime)
-        print(f"softroce: using {newest.name}, since a newer one cannot be had: {reason}", file=sys.stderr)
-        return newest
+        print(f"softroce: using {cached.name}, since a newer one cannot be had: {reason}", file=sys.stderr)
+        return cached
 
 
 def is_complete(folder):
