@@ -188,7 +188,7 @@ queue::queue(device& owner, queue_options wanted) : nic(owner), options(wanted) 
     pair = made(ibv_create_qp_ex(context, &initial), "ibv_create_qp_ex");
 }
 
-int queue::modify(ibv_qp_state state, int mask) {
+int queue::modify(ibv_qp_state state, int mask) const {
     ibv_qp_attr attributes{};
     attributes.qp_state = state;
     attributes.port_num = 1;
@@ -196,7 +196,7 @@ int queue::modify(ibv_qp_state state, int mask) {
     return ibv_modify_qp(pair.get(), &attributes, mask);
 }
 
-void queue::bring_to(ibv_qp_state state) {
+void queue::bring_to(ibv_qp_state state) const {
     for (const ibv_qp_state next : {IBV_QPS_INIT, IBV_QPS_RTR, IBV_QPS_RTS}) {
         const int mask = next == IBV_QPS_INIT ? IBV_QP_STATE | IBV_QP_PORT : static_cast<int>(IBV_QP_STATE);
         if (const int error = modify(next, mask); error != 0) {
@@ -215,7 +215,7 @@ ibv_qp_state queue::state() const {
     return attributes.qp_state;
 }
 
-int queue::post_receive(std::uint64_t id, std::vector<ibv_sge> entries) {
+int queue::post_receive(std::uint64_t id, std::vector<ibv_sge> entries) const {
     ibv_recv_wr request{};
     request.wr_id = id;
     request.sg_list = entries.data();
@@ -224,7 +224,7 @@ int queue::post_receive(std::uint64_t id, std::vector<ibv_sge> entries) {
     return ibv_post_recv(pair.get(), &request, &bad);
 }
 
-void queue::post_receives(const memory& buffers, std::uint64_t number, std::size_t length) {
+void queue::post_receives(const memory& buffers, std::uint64_t number, std::size_t length) const {
     for (std::uint64_t i = 0; i < number; ++i) {
         if (const int error = post_receive(i, {buffers.entry(i * length, length)}); error != 0) {
             throw std::system_error(error, std::generic_category(), "ibv_post_recv");
@@ -232,7 +232,7 @@ void queue::post_receives(const memory& buffers, std::uint64_t number, std::size
     }
 }
 
-int queue::post_send(std::uint64_t id, std::vector<ibv_sge> entries, unsigned flags) {
+int queue::post_send(std::uint64_t id, std::vector<ibv_sge> entries, unsigned flags) const {
     ibv_send_wr request{};
     request.wr_id = id;
     request.sg_list = entries.data();
@@ -243,7 +243,7 @@ int queue::post_send(std::uint64_t id, std::vector<ibv_sge> entries, unsigned fl
     return ibv_post_send(pair.get(), &request, &bad);
 }
 
-std::vector<ibv_wc> queue::completions(std::size_t wanted, std::chrono::milliseconds limit) {
+std::vector<ibv_wc> queue::completions(std::size_t wanted, std::chrono::milliseconds limit) const {
     std::vector<ibv_wc> done;
     const auto until = std::chrono::steady_clock::now() + limit;
     while (done.size() < wanted && std::chrono::steady_clock::now() < until) {
@@ -255,7 +255,7 @@ std::vector<ibv_wc> queue::completions(std::size_t wanted, std::chrono::millisec
     return done;
 }
 
-bool queue::stays_empty() { return completions(1, std::chrono::milliseconds(50)).empty(); }
+bool queue::stays_empty() const { return completions(1, std::chrono::milliseconds(50)).empty(); }
 
 bytes mac_of_group(const std::string& group) {
     const address parsed = parse(group);

@@ -69,22 +69,23 @@ struct queue_options {
 
 /// A queue pair with one completion queue for both directions.
 struct queue {
-    explicit queue(device& nic, queue_options wanted = {});
+    explicit queue(device& owner, queue_options wanted = {});
 
     /// Takes the queue pair through the states up to this one.
-    void bring_to(ibv_qp_state state);
-    int modify(ibv_qp_state state, int mask = IBV_QP_STATE);
+    void bring_to(ibv_qp_state state) const;
+    int modify(ibv_qp_state state, int mask = IBV_QP_STATE) const;
     ibv_qp_state state() const;
 
-    int post_receive(std::uint64_t id, std::vector<ibv_sge> entries);
+    int post_receive(std::uint64_t id, std::vector<ibv_sge> entries) const;
     /// Posts `number` requests of `length` bytes each, with ids from 0.
-    void post_receives(const memory& buffers, std::uint64_t number, std::size_t length);
-    int post_send(std::uint64_t id, std::vector<ibv_sge> entries, unsigned flags = IBV_SEND_SIGNALED);
+    void post_receives(const memory& buffers, std::uint64_t number, std::size_t length) const;
+    int post_send(std::uint64_t id, std::vector<ibv_sge> entries, unsigned flags = IBV_SEND_SIGNALED) const;
 
     /// Completions as they come, until there are that many or the time is over.
-    std::vector<ibv_wc> completions(std::size_t wanted, std::chrono::milliseconds limit = std::chrono::seconds(5));
+    std::vector<ibv_wc> completions(std::size_t wanted,
+                                    std::chrono::milliseconds limit = std::chrono::seconds(5)) const;
     /// True when none comes for a while in which one would have.
-    bool stays_empty();
+    bool stays_empty() const;
 
     device& nic;
     const queue_options options;

@@ -101,7 +101,7 @@ TEST_CASE("stop() under load, again and again, leaves an account that is whole",
         std::atomic<std::uint64_t> heaps{0};
         stream receiving(pool, [&](const heap_ref&) { ++heaps; });
         receiving.add_reader(on_rxe());
-        wait_for(heaps, static_cast<std::uint64_t>(1 + cycle));
+        wait_for(heaps, 1 + static_cast<std::uint64_t>(cycle));
         receiving.stop();
         const std::uint64_t after = heaps;
         REQUIRE(receiving.wait_released(std::chrono::steady_clock::now() + 20s));
