@@ -70,6 +70,14 @@ void* allocate(std::size_t bytes, std::size_t alignment) {
     return block;
 }
 
+void* allocate_or_null(std::size_t bytes) noexcept {
+    try {
+        return allocate(bytes, 0);
+    } catch (const std::bad_alloc&) {
+        return nullptr;
+    }
+}
+
 void deallocate(void* block) noexcept {
     if (!block) return;
     blocks.fetch_sub(1, std::memory_order_relaxed);
@@ -78,14 +86,27 @@ void deallocate(void* block) noexcept {
 
 }  // namespace
 
+// All that there are: sanitizers bring those that are missing here, and would find them mixed.
 void* operator new(std::size_t bytes) { return allocate(bytes, 0); }
+void* operator new[](std::size_t bytes) { return allocate(bytes, 0); }
 void* operator new(std::size_t bytes, std::align_val_t alignment) {
     return allocate(bytes, static_cast<std::size_t>(alignment));
 }
+void* operator new[](std::size_t bytes, std::align_val_t alignment) {
+    return allocate(bytes, static_cast<std::size_t>(alignment));
+}
+void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept { return allocate_or_null(bytes); }
+void* operator new[](std::size_t bytes, const std::nothrow_t&) noexcept { return allocate_or_null(bytes); }
 void operator delete(void* block) noexcept { deallocate(block); }
+void operator delete[](void* block) noexcept { deallocate(block); }
 void operator delete(void* block, std::size_t) noexcept { deallocate(block); }
+void operator delete[](void* block, std::size_t) noexcept { deallocate(block); }
 void operator delete(void* block, std::align_val_t) noexcept { deallocate(block); }
+void operator delete[](void* block, std::align_val_t) noexcept { deallocate(block); }
 void operator delete(void* block, std::size_t, std::align_val_t) noexcept { deallocate(block); }
+void operator delete[](void* block, std::size_t, std::align_val_t) noexcept { deallocate(block); }
+void operator delete(void* block, const std::nothrow_t&) noexcept { deallocate(block); }
+void operator delete[](void* block, const std::nothrow_t&) noexcept { deallocate(block); }
 
 // std::thread's start, by the linker's --wrap. Its arguments are passed on as they are: the state by reference.
 // NOLINTBEGIN(bugprone-reserved-identifier,readability-identifier-naming): the linker's names
