@@ -98,6 +98,16 @@ TEST_CASE("datagrams to an address of this host become heaps", "[udp_reader]") {
     CHECK(bench.receiving.stats().lost.kernel_buffers == 0U);
 }
 
+TEST_CASE("a reader that has read all there was waits for more", "[udp_reader]") {
+    enter_network_namespace();
+    receiver bench(from("127.0.0.1:7148"));
+    const datagram_sender sender({.address = "127.0.0.1"});
+    for (std::uint64_t cnt = 1; cnt <= 3; ++cnt) {
+        sender.send(heap_packet(cnt));
+        REQUIRE(bench.receives(cnt));
+    }
+}
+
 TEST_CASE("a multicast group is joined on the interface that is named", "[udp_reader]") {
     enter_network_namespace();
     receiver bench(from("239.1.1.1:7148", "lo"));

@@ -289,6 +289,27 @@ TEST_CASE("a callback marks a stream that is stopped from outside", "[explorer][
     }));
 }
 
+TEST_CASE("a callback marks a stream that is then destroyed", "[explorer][stop]") {
+    std::set<bool> in_time;
+    const bool all = check_passed(explorer::explore("mark_and_destroy", {}, [&](scheduler& run) {
+        bench a(run, {&one_heap});
+        bench b(run, a.context, {});
+        bool marked = false;
+        a.calls.on_heap = [&] {
+            b.tested->stop();
+            marked = true;
+            run.yield("after the mark");
+        };
+        run.yield("before the destruction");
+        in_time.insert(marked);
+        if (!marked) run.settle();
+        b.destroy();
+        a.stop_from_outside();
+        a.check_account();
+    }));
+    if (all) CHECK(in_time == std::set{false, true});
+}
+
 TEST_CASE("a stop item against a user's stop", "[explorer][stop]") {
     std::set<stop_reason::kind> reasons;
     const bool all = check_passed(explorer::explore("stop_item_and_stop", {}, [&](scheduler& run) {
