@@ -77,6 +77,16 @@ TEST_CASE("a frame that waited in the queue before the stream's first handler is
     CHECK(heaps == 1);
 }
 
+TEST_CASE("a reader that leaves frames in the queue at the end of its turn comes back for them", "[ibv_reader]") {
+    nic_wire wire;
+    ibv_reader_config config = on_wire();
+    config.poll_rounds_max = 1;  // and a round takes 64
+    receiver bench;
+    bench.receiving.add_reader(config);
+    for (std::uint64_t cnt = 1; cnt <= 200; ++cnt) wire.send(frame_of(cnt));
+    CHECK(bench.receives(200));
+}
+
 TEST_CASE("IPv6 groups and tagged frames are received", "[ibv_reader]") {
     nic_wire wire;
     receiver bench(on_wire({first_group, "[ff15::88]:7149"}));
