@@ -60,7 +60,7 @@ struct watch {
     }
 
 private:
-    void act() {
+    void act() const {
         if (stream_base* const stopped = stops.load(std::memory_order_acquire)) stopped->stop();
         if (throws.load(std::memory_order_relaxed)) throw std::runtime_error("thrown by a storm");
     }
