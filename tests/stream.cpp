@@ -404,7 +404,7 @@ TEST_CASE("a group that falls silent is an event and a counter, and never a stop
 
 TEST_CASE("the account has all that came before a reader is told of the stop", "[stream]") {
     struct witness final : reader {
-        explicit witness(const verbcast::stream*& owner, std::uint64_t& seen) : owner_(owner), seen_(seen) {}
+        explicit witness(const verbcast::stream*& stream, std::uint64_t& incomplete) : owner(stream), seen(incomplete) {}
         std::string description() const override { return "witness"; }
         bool lossless() const noexcept override { return true; }
         void start(handler_context, stream_base::add_packet_handler& batch) override {
@@ -413,10 +413,10 @@ TEST_CASE("the account has all that came before a reader is told of the stop", "
             batch.add_packets({&one, 1});
             batch.end_reader(*this, {.what = stop_reason::kind::readers_ended});
         }
-        void stop() noexcept override { seen_ = owner_->stats().account.delivered_incomplete; }
+        void stop() noexcept override { seen = owner->stats().account.delivered_incomplete; }
 
-        const verbcast::stream*& owner_;
-        std::uint64_t& seen_;
+        const verbcast::stream*& owner;
+        std::uint64_t& seen;
     };
     boost::asio::io_context context;
     const stream* owner = nullptr;
