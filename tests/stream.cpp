@@ -404,7 +404,8 @@ TEST_CASE("a group that falls silent is an event and a counter, and never a stop
 
 TEST_CASE("the account has all that came before a reader is told of the stop", "[stream]") {
     struct witness final : reader {
-        explicit witness(const verbcast::stream*& stream, std::uint64_t& incomplete) : owner(stream), seen(incomplete) {}
+        explicit witness(const verbcast::stream*& stream, std::uint64_t& incomplete)
+            : owner(stream), seen(incomplete) {}
         std::string description() const override { return "witness"; }
         bool lossless() const noexcept override { return true; }
         void start(handler_context, stream_base::add_packet_handler& batch) override {
