@@ -2,15 +2,43 @@
 #include "src/heap_queue.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cassert>
+#include <cstddef>
+#include <memory_resource>
 #include <mutex>
 #include <new>
 #include <system_error>
 #include <utility>
 
+#include <boost/asio/bind_allocator.hpp>
 #include <boost/asio/error.hpp>
 
 namespace verbcast {
+
+/// A reader that waits for room, and the memory that the post of its continuation takes: where there was some to park,
+/// there is some to go on.
+struct heap_queue::parked_reader {
+    parked_reader(boost::asio::io_context& runs_it, std::unique_ptr<parked_handler> next)
+        : executor(runs_it), handler(std::move(next)) {}
+
+    /// Once.
+    static void resume(std::shared_ptr<parked_reader> parked) noexcept;
+
+    boost::asio::io_context& executor;
+    std::unique_ptr<parked_handler> handler;
+    alignas(std::max_align_t) std::array<std::byte, 192> post;
+    std::pmr::monotonic_buffer_resource memory{post.data(), post.size(), std::pmr::null_memory_resource()};
+};
+
+void heap_queue::parked_reader::resume(std::shared_ptr<parked_reader> parked) noexcept {
+    boost::asio::io_context& on = parked->executor;
+    const std::pmr::polymorphic_allocator<> memory(&parked->memory);
+    sync::post(on, boost::asio::bind_allocator(memory, [parked = std::move(parked)] {
+                   const auto next = std::move(parked->handler);  // ends here, and not with the pop
+                   next->run();
+               }));
+}
 
 heap_queue::heap_queue(std::size_t capacity, std::size_t reserve)
     : ring_(capacity + reserve), capacity_(capacity), reserve_(reserve) {}
@@ -159,34 +187,29 @@ void heap_queue::update_descriptor() noexcept {
 }
 
 void heap_queue::park(boost::asio::io_context& executor, std::unique_ptr<parked_handler> parked) {
+    auto reader = std::make_shared<parked_reader>(executor, std::move(parked));
     {
         const std::lock_guard lock(mutex_);
         if (closed_.load(std::memory_order_relaxed)) return;
         readers_parked_.store(true, std::memory_order_seq_cst);
         if (full()) {
-            parked_.push_back({&executor, std::move(parked)});
+            parked_.push_back(std::move(reader));
             return;
         }
     }
-    sync::post(executor, [handler = std::move(parked)] { handler->run(); });
+    parked_reader::resume(std::move(reader));
 }
 
 /// After a pop. Takes what is parked, so that nobody else does, and posts it with nothing locked.
-void heap_queue::resume_readers() {
-    std::vector<parked_reader> resumed;
+void heap_queue::resume_readers() noexcept {
+    std::vector<std::shared_ptr<parked_reader>> resumed;
     {
         const std::lock_guard lock(mutex_);
         resumed.swap(parked_);
         readers_parked_.store(false, std::memory_order_relaxed);
         ++resuming_;
     }
-    for (const parked_reader& each : resumed) {
-        try {
-            sync::post(*each.executor, [handler = each.handler] { handler->run(); });
-        } catch (const std::bad_alloc&) {  // no memory for the post: the reader must go on all the same
-            each.handler->run();
-        }
-    }
+    for (std::shared_ptr<parked_reader>& each : resumed) parked_reader::resume(std::move(each));
     const std::lock_guard lock(mutex_);
     --resuming_;
     changed_.notify_all();
@@ -203,7 +226,7 @@ void heap_queue::wait_for_resumptions() noexcept {
 }
 
 void heap_queue::close(const stop_reason& why) noexcept {
-    std::vector<parked_reader> dropped;
+    std::vector<std::shared_ptr<parked_reader>> dropped;
     waiting_pops ended;
     {
         const std::lock_guard lock(mutex_);

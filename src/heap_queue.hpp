@@ -61,10 +61,7 @@ public:
     heap_ref displace() noexcept { return ring_.try_pop(); }
 
 private:
-    struct parked_reader {
-        boost::asio::io_context* executor;
-        std::shared_ptr<parked_handler> handler;  // shared with its post, which may fail
-    };
+    struct parked_reader;
     struct waiting_pop {
         std::uint64_t number;
         std::unique_ptr<pop_waiter> waiter;
@@ -75,7 +72,7 @@ private:
     void count_pop(const heap& popped) noexcept;
     void wake_consumers();
     void complete(waiting_pops& served) noexcept;
-    void resume_readers();
+    void resume_readers() noexcept;
     void update_descriptor() noexcept;
     boost::system::error_code end_code() const;
 
@@ -93,7 +90,7 @@ private:
     sync::condition changed_;  // a heap came, the queue closed, or a resumption was posted
     // Under mutex_:
     stop_reason reason_;
-    std::vector<parked_reader> parked_;
+    std::vector<std::shared_ptr<parked_reader>> parked_;
     waiting_pops waiters_;
     waiting_pops unposted_;  // served, but there was no memory to say so: tried again later
     std::uint64_t waiters_so_far_ = 0;
