@@ -16,6 +16,9 @@ namespace verbcast {
 
 /// One thread at a time pushes, any number pop. Each slot says in `turn` whose it is: position p may be pushed when the
 /// slot's turn is p, and popped when it is p + 1; the pop makes it p + size, for the next time round.
+///
+/// It serves all policies and any number of consumers. What a lone consumer pays for the others is one compare-and-swap
+/// a heap that nobody contends for.
 class heap_ring {
 public:
     /// At least `slots_min` slots.
