@@ -23,6 +23,9 @@
 extern "C" std::size_t __sanitizer_get_current_allocated_bytes();
 #endif
 
+/// Only in programs that the software NIC is linked into.
+extern "C" [[gnu::weak]] std::uint64_t softnic_objects_alive() noexcept;
+
 namespace verbcast::test {
 namespace {
 
@@ -74,14 +77,16 @@ resources resources::now() {
     held.threads = settled_threads();
     held.descriptors = entries_of("/proc/self/fd");
     held.memberships = joined_groups().size();
+    if (softnic_objects_alive != nullptr) held.verbs_objects = softnic_objects_alive();
     held.allocated_bytes = allocated();
     held.mapped_bytes = mapped();
     return held;
 }
 
 std::string resources::text() const {
-    return fmt::format("{} descriptors, {} threads, {} memberships, {} KiB allocated, {} MiB mapped", descriptors,
-                       threads, memberships, allocated_bytes / 1024, mapped_bytes / 1024 / 1024);
+    return fmt::format("{} descriptors, {} threads, {} memberships, {} verbs objects, {} KiB allocated, {} MiB mapped",
+                       descriptors, threads, memberships, verbs_objects, allocated_bytes / 1024,
+                       mapped_bytes / 1024 / 1024);
 }
 
 std::string resources::grown_since(const resources& before) const {
@@ -92,6 +97,7 @@ std::string resources::grown_since(const resources& before) const {
     compare("descriptors", before.descriptors, descriptors, 0);
     compare("threads", before.threads, threads, 0);
     compare("memberships", before.memberships, memberships, 0);
+    compare("verbs objects", before.verbs_objects, verbs_objects, 0);
     compare("allocated bytes", before.allocated_bytes, allocated_bytes, allocated_slack_bytes);
     compare("mapped bytes", before.mapped_bytes, mapped_bytes, mapped_slack_bytes);
     return grown;

@@ -11,6 +11,7 @@ struct resources {
     std::uint64_t descriptors = 0;
     std::uint64_t threads = 0;
     std::uint64_t memberships = 0;
+    std::uint64_t verbs_objects = 0;  ///< of the software NIC, where that is linked in: with sanitizers
     std::uint64_t allocated_bytes = 0;
     std::uint64_t mapped_bytes = 0;  ///< 0 where a sanitizer maps memory of its own
 

@@ -32,7 +32,7 @@ struct completion {
 };
 
 /// A completion queue; the user's `ibv_cq *` or `ibv_cq_ex *` is this object. Any thread may push and poll.
-class completion_queue : public ibv_cq_ex {
+class completion_queue : public ibv_cq_ex, private counted {
 public:
     completion_queue(device_context& owner, const ibv_cq_init_attr_ex& wanted);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include "counted.hpp"
 #include "event_queue.hpp"
 #include "limits.hpp"
 
@@ -37,7 +38,7 @@ private:
 };
 
 /// An open device; the user's `ibv_context *` is the last member of the base. Lives until ibv_close_device.
-class device_context : public verbs_context {
+class device_context : public verbs_context, private counted {
 public:
     explicit device_context(device& opened);
     ~device_context();

@@ -21,7 +21,7 @@ struct flow_match {
 };
 
 /// A steering rule; the user's `ibv_flow *` is this object.
-struct flow_rule : ibv_flow {
+struct flow_rule : ibv_flow, counted {
     queue_pair* target = nullptr;
     ibv_flow_attr_type type = IBV_FLOW_ATTR_NORMAL;
     std::uint16_t priority = 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "library.hpp"
 
+#include "counted.hpp"
 #include "truth.hpp"
 
 #include <net/if.h>
@@ -88,3 +89,5 @@ void library::write_truth() noexcept {
 }
 
 }  // namespace softnic
+
+extern "C" std::uint64_t softnic_objects_alive() noexcept { return softnic::counted::alive(); }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include "counted.hpp"
+
 #include <infiniband/verbs.h>
 
 #include <cstddef>
@@ -12,7 +14,7 @@ namespace softnic {
 struct protection_domain;
 
 /// A registered region. The user's `ibv_mr *` is this object.
-struct memory_region : ibv_mr {
+struct memory_region : ibv_mr, counted {
     std::uint64_t iova = 0;  ///< the address that work requests give for the first byte
     unsigned access = 0;
     std::size_t locked_bytes = 0;

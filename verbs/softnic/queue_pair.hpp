@@ -3,6 +3,7 @@
 
 #include "cable.hpp"
 #include "completion_queue.hpp"
+#include "counted.hpp"
 #include "queue_account.hpp"
 #include "receive_queue.hpp"
 #include "send_queue.hpp"
@@ -39,7 +40,7 @@ struct incoming_frame {
 
 /// A RAW_PACKET queue pair; the user's `ibv_qp *` or `ibv_qp_ex *` is this object.
 /// The state changes only under both mutexes of the port, receive before transmit.
-class queue_pair : public ibv_qp_ex {
+class queue_pair : public ibv_qp_ex, private counted {
 public:
     queue_pair(device_context& owner, port& attached, const ibv_qp_init_attr_ex& wanted, std::uint32_t number);
     ~queue_pair();
