@@ -383,12 +383,20 @@ void ibv_reader::stop() noexcept {
 }
 
 reader::release_result ibv_reader::release() noexcept {
-    if (!started_) {  // stopped before its first handler: nothing has been received for any group
-        queue_->end_reception();
-        return {};
-    }
-    losses_->look_at_all(*queue_);
+    if (started_) losses_->look_at_all(*queue_);
     queue_->end_reception();
+    if (started_) settle();  // else nothing has been received for any group
+    // The kernel waits for the last one to close a device that is gone. Soft-RoCE says nothing when it is to go.
+    if (gone_ || takes_datagrams()) {
+        losses_.reset();
+        events_.reset();
+        queue_.reset();
+    }
+    return std::move(found_);
+}
+
+/// Finds out what came and was never added, and what was lost.
+void ibv_reader::settle() noexcept {
     drain_left();
     losses_->settle();
     for (std::size_t i = 0; i < groups_.size(); ++i) {
@@ -399,13 +407,6 @@ reader::release_result ibv_reader::release() noexcept {
     }
     found_.groups.push_back({.group = 0, .ignored_after_stop = left_.back()});
     found_.port = losses_->port();
-    // The kernel waits for the last one to close a device that is gone. Soft-RoCE says nothing when it is to go.
-    if (gone_ || takes_datagrams()) {
-        losses_.reset();
-        events_.reset();
-        queue_.reset();
-    }
-    return std::move(found_);
 }
 
 /// Counts what has arrived and was never added, until the device has given everything back.

@@ -65,6 +65,7 @@ private:
     void lose_device(stream_base::add_packet_handler& batch, int error, const std::string& why);
     bool polls() const noexcept { return queue_->descriptor() < 0; }
     std::uint32_t group_of(std::uint32_t rule) const noexcept;
+    void settle() noexcept;
     void drain_left() noexcept;
     void count_left(const verbs::completion& each) noexcept;
 

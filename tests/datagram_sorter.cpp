@@ -8,6 +8,7 @@
 #include <catch2/catch.hpp>
 
 #include "support/packet_builder.hpp"
+#include "verbs/datagram_queue_pair.hpp"
 
 using namespace verbcast::test;
 using namespace verbcast::verbs;
@@ -116,4 +117,14 @@ TEST_CASE("a route header that is neither, or is not whole, is bad", "[datagram_
     CHECK(sorter.sort(good).payload_bytes == 0);
     for (std::size_t size = 0; size < route_header_bytes; ++size)
         CHECK(sorter.sort(std::span(good).first(size)).kind == frame_kind::bad);
+}
+
+TEST_CASE("datagrams of RoCE are not received from an InfiniBand network", "[datagram_queue_pair]") {
+    ibv_port_attr port{};
+    port.link_layer = IBV_LINK_LAYER_ETHERNET;
+    CHECK_NOTHROW(require_ethernet(port, "mlx5_0 port 1"));
+    port.link_layer = IBV_LINK_LAYER_INFINIBAND;
+    CHECK_THROWS_WITH(require_ethernet(port, "mlx5_0 port 1"),
+                      "datagrams of RoCE on mlx5_0 port 1: Operation not supported: its network is InfiniBand: receive "
+                      "through its IP interface and sockets (udp)");
 }

@@ -3,12 +3,20 @@
 
 #include <cerrno>
 
+#include "verbs/os_error.hpp"
 #include "verbs/verbs_error.hpp"
 
 namespace verbcast::verbs {
 
+void require_ethernet(const ibv_port_attr& port, const std::string& port_name) {
+    if (port.link_layer != IBV_LINK_LAYER_INFINIBAND) return;
+    throw os_error(EOPNOTSUPP, "datagrams of RoCE on " + port_name,
+                   "its network is InfiniBand: receive through its IP interface and sockets (udp)");
+}
+
 queue_pair make_datagram_receiver(const device& owner, ibv_pd* domain, ibv_cq* completions, std::size_t receives,
                                   std::uint32_t key) {
+    require_ethernet(owner.port_attributes(), owner.port_name());
     ibv_qp_init_attr wanted{};
     wanted.send_cq = wanted.recv_cq = completions;
     wanted.cap.max_recv_wr = static_cast<std::uint32_t>(receives);

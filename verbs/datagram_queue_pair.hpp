@@ -4,11 +4,15 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 
 #include "verbs/device.hpp"
 #include "verbs/handle.hpp"
 
 namespace verbcast::verbs {
+
+/// Throws os_error when the port's network is InfiniBand itself: IP's groups are other groups there.
+void require_ethernet(const ibv_port_attr& port, const std::string& port_name);
 
 /// In INIT: it takes receive requests, and receives nothing yet. Only datagrams with the key are delivered to it.
 /// Throws os_error.

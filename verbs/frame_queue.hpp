@@ -84,9 +84,8 @@ public:
         return rule < rules_.size() ? rules_[rule].frames_matched() : std::nullopt;
     }
 
-    /// Leaves the groups: nothing more is asked of the network.
-    void leave_groups() noexcept { membership_.leave(); }
-    /// Ends reception: no rule, no receive. What has arrived can still be polled, until it comes back flushed.
+    /// Ends reception: no membership, no rule, no receive. What has arrived can still be polled, until it comes back
+    /// flushed.
     void end_reception() noexcept;
     /// Slots that the device holds.
     std::size_t posted() const noexcept { return posted_; }
