@@ -2,6 +2,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <cstdlib>
 #include <filesystem>
 #include <set>
 #include <string>
@@ -10,6 +11,7 @@
 #include <boost/asio/io_context.hpp>
 #include <catch2/catch.hpp>
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <verbcast/error.hpp>
 #include <verbcast/readers.hpp>
@@ -17,6 +19,7 @@
 #include <verbcast/stream.hpp>
 #include <verbcast/thread_pool.hpp>
 
+#include "support/network_namespace.hpp"
 #include "support/nic_wire.hpp"
 #include "support/stream_receiver.hpp"
 
@@ -231,6 +234,19 @@ TEST_CASE("frames that come after the stop are counted as ignored", "[ibv_reader
     CHECK(stats.account.ignored[ignore_reason::after_stop] == stats.account.received - 1);
 }
 
+TEST_CASE("a reader that is stopped before its first handler leaves its groups", "[ibv_reader]") {
+    nic_wire wire;
+    const std::size_t before = joined_groups().size();
+    boost::asio::io_context context;
+    stream receiving(context, [](const heap_ref&) {});
+    receiving.add_reader(on_wire());
+    CHECK(joined_groups().size() == before + 1);
+    receiving.stop();
+    context.run();
+    CHECK(receiving.wait_released(std::chrono::steady_clock::now()));
+    CHECK(joined_groups().size() == before);
+}
+
 TEST_CASE("a reader that waits for room keeps its frames in the NIC's buffer", "[ibv_reader]") {
     nic_wire wire;
     boost::asio::io_context context;
@@ -381,6 +397,20 @@ TEST_CASE("a reader opens by an address of its interface, and by its device's na
         config.interface = where;
         CHECK(receiver::refusal(config) == "opened");
     }
+}
+
+TEST_CASE("a device that cannot be opened is passed over when another one will do", "[ibv_reader]") {
+    const std::string wire = "=wire:test-" + std::to_string(::getpid());
+    ::setenv("VERBCAST_SOFTNIC_DEVICES", ("softnic0" + wire + ";softnic1" + wire).c_str(), 1);
+    set_faults("ibv_open_device call=1 call=2 errno=13");
+    stream_receiver<ibv_reader_config> bench;
+    ibv_reader_config config = on_wire();
+    config.interface = "softnic0";
+    CHECK(receiver::refusal(config).find("ibv_open_device on softnic0: Permission denied") == 0);
+    config.interface = "lo";
+    bench.receiving.add_reader(config);
+    bench.start();
+    CHECK(bench.receiving.stats().ports.at(0).name == "softnic1 port 1");
 }
 
 TEST_CASE("a verb that fails while a reader is opened is named, with its device", "[ibv_reader]") {

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
+#include <utility>
 #include <vector>
 
 #include <net/if.h>
@@ -118,11 +119,15 @@ device::device(const std::string& where) {
     if (!by_device) interface_ = find_host_interface(where);
     const unsigned parent = interface_.parent.empty() ? 0 : ::if_nametoindex(interface_.parent.c_str());
     std::string present;
+    std::pair<int, std::string> refusal;  // of a device that may be another one: only if there is none that will do
     for (int i = 0; i < list.count; ++i) {
         if (by_device && !named(list.devices[i])) continue;
         const std::string name = ibv_get_device_name(list.devices[i]);
         device_context opened(ibv_open_device(list.devices[i]));
-        if (!opened) throw_verbs_error(errno, "ibv_open_device", name);
+        if (!opened) {
+            refusal = {errno, name};
+            continue;
+        }
         const std::vector<port_interface> all = interfaces_of(opened.get());
         const auto wanted = [&](const port_interface& each) {
             return by_device || each.index == interface_.index || (parent != 0 && each.index == parent);
@@ -137,6 +142,7 @@ device::device(const std::string& where) {
         capabilities_ = read_capabilities(context_.get(), name_);
         return;
     }
+    if (refusal.first != 0) throw_verbs_error(refusal.first, "ibv_open_device", refusal.second);
     throw_no_device(where, interface_, present);
 }
 
@@ -152,11 +158,15 @@ std::string device::sysfs_path() const { return context_->device->ibdev_path; }
 
 bool device::is_kernels() const { return sysfs_path().rfind("/sys/", 0) == 0; }
 
-std::size_t device::active_mtu_bytes() const {
+ibv_port_attr device::port_attributes() const {
     ibv_port_attr attributes{};
     if (const int error = ibv_query_port(get(), port(), &attributes))
         throw_verbs_error(error, "ibv_query_port", port_name());
-    return std::size_t{128} << attributes.active_mtu;  // IBV_MTU_256 is 1
+    return attributes;
+}
+
+std::size_t device::active_mtu_bytes() const {
+    return std::size_t{128} << port_attributes().active_mtu;  // IBV_MTU_256 is 1
 }
 
 std::optional<unsigned> device::numa_node() const {

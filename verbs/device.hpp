@@ -43,6 +43,8 @@ public:
     /// Whether the kernel runs it, and so accounts for its memory; the software NIC's devices are the process's own.
     bool is_kernels() const;
     std::optional<unsigned> numa_node() const;
+    /// As they are now. Throws os_error.
+    ibv_port_attr port_attributes() const;
     /// The most that a datagram of a datagram queue pair can carry through the port now. Throws os_error.
     std::size_t active_mtu_bytes() const;
 
