@@ -44,7 +44,7 @@ def find():
                 shutil.rmtree(left)
             return find_locked(root)
     except OSError as error:
-        raise Unavailable(f"a cache folder: {error}; XDG_CACHE_HOME names another") from error
+        raise OSError(f"the kernel's folder: {error}; XDG_CACHE_HOME names another") from error
 
 
 def find_locked(root):
