@@ -4,10 +4,12 @@
 //
 //   nic_drain PAYLOAD_BYTES PACKETS ROUNDS MODE      MODE: poll, poll_copy, reader
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <exception>
 #include <fstream>
 #include <memory>
 #include <stdexcept>
@@ -89,7 +91,7 @@ public:
     void drain(std::size_t packets) override;
 
 private:
-    void post(ibv_recv_wr* first) {
+    void post(ibv_recv_wr* first) const {
         ibv_recv_wr* refused = nullptr;
         if (ibv_post_recv(queue_.pair.get(), first, &refused) != 0) throw std::runtime_error("ibv_post_recv");
     }
@@ -109,6 +111,7 @@ __attribute__((noinline)) void bare_receiver::drain(std::size_t packets) {
     std::array<ibv_wc, 64> done;
     while (packets != 0) {
         const int count = ibv_poll_cq(queue_.cq.get(), static_cast<int>(done.size()), done.data());
+        if (count < 0) throw std::runtime_error("ibv_poll_cq");
         if (count == 0) continue;
         for (int i = 0; i < count; ++i) {
             const ibv_wc& each = done[static_cast<std::size_t>(i)];
@@ -157,16 +160,11 @@ std::unique_ptr<receiver> make(const std::string& mode, std::size_t payload_byte
     return std::make_unique<bare_receiver>((payload_bytes + 128) / 64 * 64, slots, mode == "poll_copy");
 }
 
-}  // namespace
-
-int main(int count, char** words) {
-    if (count != 5) return 2;
-    const std::size_t payload_bytes = std::stoul(words[1]);
-    const std::size_t packets = std::stoul(words[2]);
-    const std::size_t rounds = std::stoul(words[3]);
+/// The median, in nanoseconds of this thread, of what a packet costs to drain.
+double cost(const std::string& mode, std::size_t payload_bytes, std::size_t packets, std::size_t rounds) {
     const std::vector<bytes> frames = make_frames(payload_bytes, packets);
     test::nic_wire wire;
-    const std::unique_ptr<receiver> drained = make(words[4], payload_bytes, 2 * packets);
+    const std::unique_ptr<receiver> drained = make(mode, payload_bytes, 2 * packets);
     const nic_test::device counted;
     const std::string sysfs = counted.context->device->ibdev_path;
     std::vector<double> costs;
@@ -180,5 +178,18 @@ int main(int count, char** words) {
         costs.push_back((thread_cpu_ns() - before) / static_cast<double>(packets));
     }
     std::sort(costs.begin(), costs.end());
-    std::printf("{\"mode\":\"%s\",\"payload\":%zu,\"ns\":%.1f}\n", words[4], payload_bytes, costs[costs.size() / 2]);
+    return costs[costs.size() / 2];
+}
+
+}  // namespace
+
+int main(int count, char** words) try {
+    if (count != 5) return 2;
+    const std::size_t payload_bytes = std::stoul(words[1]);
+    const double ns = cost(words[4], payload_bytes, std::stoul(words[2]), std::stoul(words[3]));
+    std::printf("{\"mode\":\"%s\",\"payload\":%zu,\"ns\":%.1f}\n", words[4], payload_bytes, ns);
+    return 0;
+} catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 1;
 }
