@@ -11,6 +11,7 @@ MODES = ["poll", "poll_copy", "reader"]
 PACKETS = 2048  # as many as wait in the queue before it is drained
 COUNTED_ROUNDS = (4, 8)
 COUNTED_PACKETS = 512
+STOP_HEAPS = 3  # of which the receiver ends at the first
 GROUP = "239.255.71.51:7148"
 
 
@@ -54,13 +55,13 @@ def rate(build, packet, on_nic, seconds=5):
     nic = [verbcast, "softnic", "--device", f"softnic0=wire:benchmark-{os.getpid()}", "--"] if on_nic else []
     receive = [*nic, verbcast, "recv", GROUP, "--interface", "lo", "--reader", "ibv" if on_nic else "udp", "--json"]
     send = [*nic, verbcast, "send", GROUP, "--interface", "lo", "--transport", "raw" if on_nic else "udp", "--rate", "0",
-            "--packet", str(packet), "--seconds", str(seconds), "--stop-heaps", "3", "--json"]
+            "--packet", str(packet), "--seconds", str(seconds), "--stop-heaps", str(STOP_HEAPS), "--json"]
     with subprocess.Popen(receive, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as receiver:
         receiver.stdout.readline()  # ready
         sent = json.loads(run(*send, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout.splitlines()[-1])
         final = json.loads(receiver.communicate(timeout=60)[0].splitlines()[-1])
     received = final["stats"]["account"]["received"]
-    return received * packet * 8 / sent["seconds"] / 1e9, max(0, sent["packets"] - received)
+    return received * packet * 8 / sent["seconds"] / 1e9, max(0, sent["packets"] - (STOP_HEAPS - 1) - received)
 
 
 def section(build, rounds, table):
