@@ -5,6 +5,7 @@
 
 #include <verbcast/error.hpp>
 
+#include "command.hpp"
 #include "interface_name.hpp"
 
 namespace verbcast::tools {
@@ -28,18 +29,29 @@ reader_choice add_automatic(stream_base& to, const reader_configs& configs) {
     }
 }
 
+reader_choice add_ibv(stream_base& to, const ibv_reader_config& config, std::string why) {
+    to.add_reader(config);
+    return {.name = "ibv", .why = std::move(why)};
+}
+
+/// What changes which packets are received, so that sockets would receive others; "" when there is nothing.
+std::string only_of_ibv(const ibv_reader_config& config) {
+    if (config.transport == ibv_reader_config::queue_transport::ud) return "--transport ud";
+    return config.vlan ? "--vlan" : "";
+}
+
 }  // namespace
 
 reader_choice add_reader(stream_base& to, reader_wish wish, const reader_configs& configs) {
+    const std::string only_ibv = only_of_ibv(configs.ibv);
     switch (wish) {
-    case reader_wish::udp: return add_udp(to, configs.udp, "as asked");
-    case reader_wish::ibv: to.add_reader(configs.ibv); return {.name = "ibv", .why = "as asked"};
+    case reader_wish::udp:
+        if (!only_ibv.empty()) throw usage_error(only_ibv + " is of a NIC's queue: --reader udp does not have it");
+        return add_udp(to, configs.udp, "as asked");
+    case reader_wish::ibv: return add_ibv(to, configs.ibv, "as asked");
     case reader_wish::automatic: break;
     }
-    if (configs.ibv.transport == ibv_reader_config::queue_transport::ud) {
-        to.add_reader(configs.ibv);
-        return {.name = "ibv", .why = "only it has the transport ud"};
-    }
+    if (!only_ibv.empty()) return add_ibv(to, configs.ibv, "sockets do not have " + only_ibv);
     return add_automatic(to, configs);
 }
 

@@ -25,7 +25,8 @@ struct reader_configs {
 };
 
 /// Gives the stream the reader that is wished for; `automatic` takes the NIC's queue where it can be had, else sockets.
-/// Throws what adding that reader throws.
+/// Throws what adding that reader throws, and usage_error when the wish is udp and the configuration is not for
+/// sockets.
 reader_choice add_reader(stream_base& to, reader_wish wish, const reader_configs& configs);
 
 /// A list of groups from the command line. Throws config_error.

@@ -104,7 +104,9 @@ option_section queue_options(ibv_reader_config& target) {
              .field = "packet_bytes_max"},
             {.name = "--vlan",
              .value = "ID",
-             .help = "Packets with this VLAN tag only. Without it that of the interface, or whatever tag they have.",
+             .help =
+                 "Packets with this VLAN tag only; sockets cannot choose by it. Without it that of the interface, or "
+                 "whatever tag they have.",
              .set = into_count(target.vlan, 1, 4094),
              .field = "vlan"},
             {.name = "--polling",

@@ -83,6 +83,13 @@ class OrdinaryUser(CommandTest):
         self.assertEqual(ready["reader"], "udp")
         self.assertIn("CAP_NET_RAW", ready["why"])
 
+    def test_what_only_a_nics_queue_has_is_not_left_out_silently(self):
+        for option, value in (("--vlan", 7), ("--transport", "ud")):
+            self.assert_usage(run("recv", GROUP, "--interface", "lo", "--reader", "udp", option, value),
+                              option, "is of a NIC's queue: --reader udp does not have it")
+            # lo has no device here, and auto would take sockets.
+            self.assert_trouble(run("recv", GROUP, "--interface", "lo", option, value), "RDMA device")
+
     def test_an_interface_without_a_device_is_told_which_have_one(self):
         other = {name for _, name in socket.if_nameindex()} - {"lo"}
         for name in sorted(other)[:1]:
