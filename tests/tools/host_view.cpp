@@ -98,6 +98,16 @@ TEST_CASE("NICs do not share cores while there is a choice", "[tools][topo]") {
           "verbcast recv GROUP --interface eth1 --threads 2 --placement 3,4");
 }
 
+TEST_CASE("NICs share cores rather than have core 0", "[tools][topo]") {
+    const std::vector<placement_report> four =
+        propose_threads(view(host_builder().package(4, 1).nic("eth0", "").nic("eth1", "")).layout, 2);
+    CHECK(four[0].cores == numbers{1, 2});
+    CHECK(four[1].cores == numbers{1, 2});
+    const std::vector<placement_report> two =
+        propose_threads(view(host_builder().package(2, 1).nic("eth0", "").nic("eth1", "")).layout, 2);
+    CHECK(two[0].cores == numbers{1, 0});
+}
+
 TEST_CASE("topo shows what is known of a NIC", "[tools][topo]") {
     const host_view seen = view_of(test::healthy_host());
     const std::vector<placement_report> proposed = propose_threads(seen.layout, 2);

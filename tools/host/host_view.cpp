@@ -74,6 +74,10 @@ bool survives(const host_snapshot& snapshot) {
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
+bool has_core_0(const placement_report& proposed) {
+    return std::find(proposed.cores.begin(), proposed.cores.end(), 0) != proposed.cores.end();
+}
+
 }  // namespace
 
 const network_interface* host_view::find_interface(std::string_view name) const {
@@ -138,8 +142,15 @@ std::vector<placement_report> propose_threads(const topology& host, std::size_t 
     std::vector<placement_report> proposed;
     std::vector<int> taken;
     for (const topology::nic& each : host.nics) {
-        const std::string& name = each.netdev.empty() ? each.device : each.netdev;
-        proposed.push_back(place(placement::beside(name), host, threads, taken));
+        const placement beside = placement::beside(each.netdev.empty() ? each.device : each.netdev);
+        placement_report apart = place(beside, host, threads, taken);
+        // To share a core with another NIC, which may be idle, is better than with the kernel's chores, which never
+        // are.
+        if (has_core_0(apart) && !has_core_0(place(beside, host, threads))) {
+            taken.clear();
+            apart = place(beside, host, threads);
+        }
+        proposed.push_back(std::move(apart));
         taken.insert(taken.end(), proposed.back().cores.begin(), proposed.back().cores.end());
     }
     return proposed;

@@ -45,7 +45,8 @@ struct host_view {
 /// Throws std::runtime_error when the snapshot has no topology, or one that cannot be read.
 host_view view_of(host_snapshot snapshot);
 
-/// What a NIC's threads were proposed, in the order of host.nics. NICs do not share cores while there is a choice.
+/// What a NIC's threads were proposed, in the order of host.nics. NICs do not share cores while there is a choice
+/// without core 0.
 std::vector<placement_report> propose_threads(const topology& host, std::size_t threads);
 
 /// What to paste: "verbcast recv GROUP --interface eth0 --threads 2 --placement 2,4".
