@@ -62,7 +62,8 @@ public:
     /// Of a completion that succeeded.
     sorted_frame sort(const completion& each, checksum_check checksums) noexcept {
         const std::span<const std::byte> frame{memory_.slot(each.slot), each.bytes};
-        return options_.datagram_key ? datagrams_.sort(frame) : sorter_.sort(frame, checksums);
+        if (!options_.datagram_key) return sorter_.sort(frame, checksums);
+        return each.has_grh ? datagrams_.sort(frame) : sorted_frame{};  // RoCE never leaves it out
     }
     void prefetch(const completion& each) const noexcept { __builtin_prefetch(memory_.slot(each.slot)); }
     /// Gives the slots of done() back to the device. 0, or the error number.
