@@ -88,7 +88,8 @@ TEST_CASE("only the heap of the last update is kept", "[item_group]") {
     group.update(make_heap({.values = {{0x1002, from_octets({9})}}}));
     CHECK(group.find("a")->owner() == nullptr);
     const heap* const same = &*first;
-    CHECK(&*make_writable(std::move(first)) == same);  // no other reference is left
+    const writable_heap writable = make_writable(std::move(first));
+    CHECK(&*writable == same);  // no other reference is left
 }
 
 TEST_CASE("an identical reissue keeps the item", "[item_group]") {

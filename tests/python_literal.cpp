@@ -4,7 +4,6 @@
 #include <catch2/catch.hpp>
 
 using verbcast::parse_python_literal;
-using verbcast::python_literal;
 using kind = verbcast::python_literal::kind;
 
 TEST_CASE("a numpy header is a Python dict with descr, fortran_order and shape", "[python_literal]") {

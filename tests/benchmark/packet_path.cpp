@@ -14,6 +14,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <boost/asio/io_context.hpp>
@@ -46,15 +47,15 @@ public:
                  test::encode(heap.split({.packet_bytes_max = payload_bytes + header_bytes, .repeat_pointers = true})))
                 add(each);
         }
-        for (datagram& each : datagrams_) each.data = memory_.data() + reinterpret_cast<std::uintptr_t>(each.data);
+        const std::byte* at = memory_.data();
+        for (datagram& each : datagrams_) each.data = std::exchange(at, at + each.size);
     }
 
     const std::vector<datagram>& datagrams() const noexcept { return datagrams_; }
 
 private:
     void add(const test::bytes& packet) {
-        datagrams_.push_back({.data = reinterpret_cast<const std::byte*>(memory_.size()),
-                              .size = static_cast<std::uint32_t>(packet.size())});
+        datagrams_.push_back({.size = static_cast<std::uint32_t>(packet.size())});  // where: once all are there
         memory_.insert(memory_.end(), packet.begin(), packet.end());
     }
 

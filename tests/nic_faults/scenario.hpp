@@ -26,7 +26,7 @@ struct scenario {
 
     /// The fault that is in a line: "drop", "ibv_reg_mr".
     static std::string kind(const std::string& fault);
-    bool has(const std::string& kind) const;
+    bool has(const std::string& wanted) const;
 };
 
 /// The same for the same seed.

@@ -29,8 +29,8 @@ struct loop {
         frame = udp_frame();
         std::copy(frame.begin(), frame.end(), buffers.data.begin());
     }
-    void receive_ready(std::uint64_t id = 0) { REQUIRE(both.post_receive(id, {buffers.entry(4096, 2048)}) == 0); }
-    void send() { REQUIRE(both.post_send(99, {buffers.entry(0, frame.size())}, 0) == 0); }
+    void receive_ready(std::uint64_t id = 0) const { REQUIRE(both.post_receive(id, {buffers.entry(4096, 2048)}) == 0); }
+    void send() const { REQUIRE(both.post_send(99, {buffers.entry(0, frame.size())}, 0) == 0); }
     void take_event() const {
         ibv_cq* cq = nullptr;
         void* user = nullptr;

@@ -25,7 +25,7 @@ struct pair_of_queues {
         REQUIRE(sender.post_send(0, {buffers.entry(0, frame.size())}) == 0);
         REQUIRE(sender.completions(1).size() == 1);
     }
-    ibv_wc receive() {
+    ibv_wc receive() const {
         const auto done = receiver.completions(1);
         REQUIRE(done.size() == 1);
         return done[0];

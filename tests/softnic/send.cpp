@@ -22,7 +22,7 @@ struct loop {
         const auto from = buffers.data.begin() + static_cast<std::ptrdiff_t>(at + slot * 4096);
         return {from, from + static_cast<std::ptrdiff_t>(size)};
     }
-    void receive_ready(std::size_t number = 1) {
+    void receive_ready(std::size_t number = 1) const {
         for (std::size_t i = 0; i < number; ++i)
             REQUIRE(both.post_receive(100 + i, {buffers.entry(at + i * 4096, 4096)}) == 0);
     }

@@ -264,7 +264,7 @@ std::string compare_streams(std::span<const std::uint8_t> script) {
         for (std::uint64_t count = source.below(16); count > 0 && !source.ended(); --count)
             batch.push_back(packets.next());
         streams.feed(std::move(batch), false);
-        if (const std::string found = streams.first_difference(); !found.empty()) return found;
+        if (std::string found = streams.first_difference(); !found.empty()) return found;
     }
     if (both.user_stop || streams.stopped())
         streams.stop();

@@ -11,14 +11,14 @@ class counted {
 public:
     counted(const counted&) = delete;
     counted& operator=(const counted&) = delete;
-    static std::uint64_t alive() noexcept { return alive_.load(std::memory_order_relaxed); }
+    static std::uint64_t alive() noexcept { return objects.load(std::memory_order_relaxed); }
 
 protected:
-    counted() noexcept { alive_.fetch_add(1, std::memory_order_relaxed); }
-    ~counted() { alive_.fetch_sub(1, std::memory_order_relaxed); }
+    counted() noexcept { objects.fetch_add(1, std::memory_order_relaxed); }
+    ~counted() { objects.fetch_sub(1, std::memory_order_relaxed); }
 
 private:
-    static inline std::atomic<std::uint64_t> alive_{0};  // a figure: orders nothing
+    static inline std::atomic<std::uint64_t> objects{0};  // a figure: orders nothing
 };
 
 }  // namespace softnic
