@@ -28,7 +28,7 @@ struct heap_queue::parked_reader {
     boost::asio::io_context& executor;
     std::unique_ptr<parked_handler> handler;
     alignas(std::max_align_t) std::array<std::byte, 192> post;
-    std::pmr::monotonic_buffer_resource memory{post.data(), post.size(), std::pmr::null_memory_resource()};
+    std::pmr::monotonic_buffer_resource memory{post.data(), post.size()};  // grows should an Asio need more
 };
 
 void heap_queue::parked_reader::resume(std::shared_ptr<parked_reader> parked) noexcept {
