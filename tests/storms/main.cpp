@@ -115,7 +115,8 @@ void report(const options& chosen, tally& sum) {
     for (std::size_t i = 0; i < phase_names.size(); ++i) {
         const std::uint64_t count = sum.hits[static_cast<phase>(i)];
         fmt::print("  {:6} stopped {}\n", count, phase_names[i]);
-        if (count != 0 || chosen.cycles < cycles_for_all_phases) continue;
+        // A reader alone may have phases that it never is in: some have no end of their own.
+        if (count != 0 || chosen.cycles < cycles_for_all_phases || !chosen.reader.empty()) continue;
         ++sum.failed;
         fmt::print("failed: no stop hit this phase\n");
     }
