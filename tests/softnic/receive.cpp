@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <fstream>
+#include <string>
 #include <thread>
 
 using namespace nic_test;
@@ -24,6 +26,17 @@ struct pair_of_queues {
         std::copy(frame.begin(), frame.end(), buffers.data.begin());
         REQUIRE(sender.post_send(0, {buffers.entry(0, frame.size())}) == 0);
         REQUIRE(sender.completions(1).size() == 1);
+    }
+    /// The port's counter, once it has come so far, which takes a while, or would have.
+    std::uint64_t out_of_buffer(std::uint64_t at_least) const {
+        const std::string name = nic.context->device->ibdev_path + std::string("/ports/1/hw_counters/out_of_buffer");
+        const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+        for (;;) {
+            std::uint64_t value = 0;
+            std::ifstream(name) >> value;
+            if (value >= at_least || std::chrono::steady_clock::now() > until) return value;
+            std::this_thread::yield();
+        }
     }
     ibv_wc receive() const {
         const auto done = receiver.completions(1);
@@ -140,21 +153,23 @@ TEST_CASE("the key of a region that is gone is a protection error", "[flow]") {
 
 TEST_CASE("with no buffer posted frames are dropped and counted in the port's hardware counters", "[flow]") {
     pair_of_queues nic;
-    const auto out_of_buffer = [&] {
-        std::ifstream file(nic.nic.context->device->ibdev_path + std::string("/ports/1/hw_counters/out_of_buffer"));
-        std::uint64_t value = 0;
-        file >> value;
-        return value;
-    };
-    const std::uint64_t before = out_of_buffer();
+    const std::uint64_t before = nic.out_of_buffer(0);
     for (int i = 0; i < 5; ++i) nic.send(udp_frame());
-    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(5);
-    while (out_of_buffer() < before + 5 && std::chrono::steady_clock::now() < until) std::this_thread::yield();
-    CHECK(out_of_buffer() == before + 5);
+    CHECK(nic.out_of_buffer(before + 5) == before + 5);
     REQUIRE(nic.receiver.post_receive(1, {nic.buffers.entry(nic.at, 2048)}) == 0);
     CHECK(nic.receiver.stays_empty());
     nic.send(udp_frame());
     CHECK(nic.receive().wr_id == 1);
+}
+
+TEST_CASE("the port's hardware counters keep what queue pairs that are gone have lost", "[flow]") {
+    const device holds_it_open;
+    const std::uint64_t before = pair_of_queues().out_of_buffer(0);
+    for (std::uint64_t gone = 0; gone < 3; ++gone) {
+        pair_of_queues nic;
+        nic.send(udp_frame());
+        CHECK(nic.out_of_buffer(before + gone + 1) == before + gone + 1);
+    }
 }
 
 TEST_CASE("a queue pair in INIT has rules and buffers, and receives nothing until it is in RTR", "[flow]") {

@@ -95,6 +95,7 @@ configuration configuration_from_environment() {
     result.strict = !strict.empty() && strict != "0";
     result.faults_file = environment("VERBCAST_SOFTNIC_FAULTS");
     result.truth_folder = environment("VERBCAST_SOFTNIC_TRUTH");
+    for (device_configuration& each : result.devices) each.keeps_accounts = !result.truth_folder.empty();
     result.runtime_folder = environment("VERBCAST_SOFTNIC_RUNTIME");
     return result;
 }

@@ -16,6 +16,7 @@ struct device_configuration {
     cable_kind cable = cable_kind::wire;
     std::string wire;              ///< name of the wire; empty for a network interface
     std::string interface = "lo";  ///< the interface on the cable, or the one a wire's addresses are looked up on
+    bool keeps_accounts = false;   ///< of queue pairs that are gone, each by itself: for the truth
 };
 
 /// What the environment asks for. Read once, when the library is first used.

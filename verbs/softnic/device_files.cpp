@@ -130,21 +130,13 @@ bool device_files::show(std::string_view name, std::uint64_t value) noexcept {
 }
 
 bool device_files::update_counters(const port& counted) noexcept {
-    std::uint64_t out_of_buffer = 0;
-    std::uint64_t length_errors = 0;
-    std::uint64_t queue_errors = 0;
-    for (const auto& each : counted.accounts()) {
-        out_of_buffer += each->no_buffer.load(std::memory_order_relaxed);
-        length_errors += each->length_error.load(std::memory_order_relaxed);
-        queue_errors += each->protection_error.load(std::memory_order_relaxed) +
-                        each->overrun.load(std::memory_order_relaxed) +
-                        each->not_receiving.load(std::memory_order_relaxed);
-    }
-    bool changed = show("hw_counters/out_of_buffer", out_of_buffer);
+    queue_account queues(0);
+    counted.add_accounts_to(queues);
+    bool changed = show("hw_counters/out_of_buffer", queues.no_buffer);
     changed |= show("hw_counters/rx_no_rule", counted.account().lost_no_rule.load(std::memory_order_relaxed));
     changed |= show("hw_counters/rx_cable_lost", counted.cable_lost());
-    changed |= show("hw_counters/rx_length_errors", length_errors);
-    changed |= show("hw_counters/rx_queue_errors", queue_errors);
+    changed |= show("hw_counters/rx_length_errors", queues.length_error);
+    changed |= show("hw_counters/rx_queue_errors", queues.protection_error + queues.overrun + queues.not_receiving);
     changed |= show("counters/port_rcv_packets", counted.account().offered.load(std::memory_order_relaxed));
     changed |= show("counters/port_xmit_packets", counted.account().sent.load(std::memory_order_relaxed));
     return changed;

@@ -53,9 +53,22 @@ std::shared_ptr<queue_account> port::open_account(std::uint32_t queue_number) {
     return accounts_.emplace_back(std::make_shared<queue_account>(queue_number));
 }
 
+void port::close_account(const std::shared_ptr<queue_account>& ended) noexcept {
+    if (configuration_.keeps_accounts) return;
+    const std::scoped_lock lock(accounts_mutex_);
+    gone_.add(*ended);
+    std::erase(accounts_, ended);
+}
+
 std::vector<std::shared_ptr<const queue_account>> port::accounts() const {
     const std::scoped_lock lock(accounts_mutex_);
     return {accounts_.begin(), accounts_.end()};
+}
+
+void port::add_accounts_to(queue_account& sum) const noexcept {
+    const std::scoped_lock lock(accounts_mutex_);
+    sum.add(gone_);
+    for (const auto& each : accounts_) sum.add(*each);
 }
 
 // --- rules ---

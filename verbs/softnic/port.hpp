@@ -67,7 +67,12 @@ public:
     bool up() const noexcept { return !down_.load(std::memory_order_relaxed); }
 
     std::shared_ptr<queue_account> open_account(std::uint32_t queue_number);
+    /// When its queue pair has gone.
+    void close_account(const std::shared_ptr<queue_account>& ended) noexcept;
+    /// Of the queue pairs that there are, and of those that have gone if they are kept.
     std::vector<std::shared_ptr<const queue_account>> accounts() const;
+    /// What all queue pairs that there ever were have counted.
+    void add_accounts_to(queue_account& sum) const noexcept;
     const port_account& account() const noexcept { return account_; }
     std::uint64_t cable_lost() const noexcept { return cable_lost_.load(std::memory_order_relaxed); }
 
@@ -113,6 +118,7 @@ private:
     std::atomic<std::uint64_t> cable_lost_{0};
     mutable std::mutex accounts_mutex_;
     std::vector<std::shared_ptr<queue_account>> accounts_;
+    queue_account gone_{0};  ///< all that have gone, unless each is kept
 
     // Under the receive mutex.
     flow_table rules_;

@@ -13,8 +13,7 @@ inline void count(counter& each, std::uint64_t frames = 1) noexcept {
     each.store(each.load(std::memory_order_relaxed) + frames, std::memory_order_relaxed);
 }
 
-/// What became of the frames that rules sent to a queue pair: `matched` is the sum of the others. It outlives the queue
-/// pair, so that the truth can tell of it.
+/// What became of the frames that rules sent to a queue pair: `matched` is the sum of the others.
 struct queue_account {
     explicit queue_account(std::uint32_t number) : queue_number(number) {}
 
@@ -26,6 +25,14 @@ struct queue_account {
     counter protection_error{0};
     counter not_receiving{0};  ///< the queue pair was not in RTR, RTS, SQD or SQE
     counter overrun{0};        ///< the completion queue was full
+
+    void add(const queue_account& other) noexcept {
+        for (counter queue_account::*const each :
+             {&queue_account::matched, &queue_account::delivered, &queue_account::no_buffer,
+              &queue_account::length_error, &queue_account::protection_error, &queue_account::not_receiving,
+              &queue_account::overrun})
+            count(this->*each, (other.*each).load(std::memory_order_relaxed));
+    }
 };
 
 /// What became of the frames that a cable brought.

@@ -41,6 +41,7 @@ queue_pair::queue_pair(device_context& owner, port& attached, const ibv_qp_init_
 }
 
 queue_pair::~queue_pair() {
+    port_.close_account(account_);
     pthread_cond_destroy(&qp_base.cond);
     pthread_mutex_destroy(&qp_base.mutex);
 }
