@@ -3,6 +3,7 @@
 // processes of its own, and what the stream says is held against the software NIC's truth.
 //
 //   test_nic_faults [--seeds N] [--first SEED] [--jobs N] [--every-kind]
+//   test_nic_faults --each-call      every verb in turn fails once, at its first call, its second, and so on
 #include <algorithm>
 #include <array>
 #include <csignal>
@@ -32,13 +33,14 @@ struct options {
     std::uint64_t first = 1;
     unsigned jobs = 2;
     bool every_kind = false;  ///< a kind of fault that never occurs is a failure
+    bool each_call = false;
 };
 
 options parse(std::vector<std::string> words) {
     options result;
     for (std::size_t i = 0; i < words.size(); ++i) {
-        if (words[i] == "--every-kind") {
-            result.every_kind = true;
+        if (words[i] == "--every-kind" || words[i] == "--each-call") {
+            (words[i] == "--each-call" ? result.each_call : result.every_kind) = true;
             continue;
         }
         if (i + 1 == words.size()) throw std::invalid_argument(words[i] + " is unknown, or wants a number");
@@ -92,8 +94,8 @@ struct running {
     fs::path folder;
 };
 
-running start(std::uint64_t seed) {
-    const scenario what = make_scenario(seed);
+running start(const scenario& what) {
+    const std::uint64_t seed = what.seed;
     const fs::path folder = fs::temp_directory_path() / fmt::format("verbcast-faults-{}-{}", ::getpid(), seed);
     fs::create_directories(folder);
     int go[2];
@@ -155,7 +157,7 @@ int run(const options& wanted) {
     std::uint64_t next = wanted.first;
     const std::uint64_t end = wanted.first + wanted.seeds;
     while (next < end || !trials.empty()) {
-        while (next < end && trials.size() < wanted.jobs) trials.push_back(start(next++));
+        while (next < end && trials.size() < wanted.jobs) trials.push_back(start(make_scenario(next++)));
         const running trial = trials.front();
         trials.erase(trials.begin());
         const std::string wrong = finish(trial, occurred);
@@ -176,12 +178,34 @@ int run(const options& wanted) {
     return failed + never == 0 ? 0 : 1;
 }
 
+int run_each_call() {
+    constexpr unsigned calls_max = 16;  // those behind it are of a loop that has come round
+    std::uint64_t passed = 0;
+    std::uint64_t failed = 0;
+    for (const std::string& verb : all_verbs()) {
+        unsigned call = 1;
+        for (; call <= calls_max; ++call) {
+            const scenario what = scenario_with_failure(verb, call);
+            std::map<std::string, std::uint64_t> occurred;
+            const std::string wrong = finish(start(what), occurred);
+            if (wrong.empty() && occurred[verb] == 0) break;  // it is not called so often
+            ++(wrong.empty() ? passed : failed);
+            if (!wrong.empty()) std::cout << fmt::format("failed:\n{}{}", wrong, describe(what)) << std::flush;
+        }
+        std::cout << fmt::format("{:32} failed at each of {} calls\n", verb, call - 1) << std::flush;
+        failed += call == 1;  // a verb that is never called
+    }
+    std::cout << fmt::format("{} passed, {} failed, 0 skipped\n", passed, failed);
+    return failed == 0 ? 0 : 1;
+}
+
 }  // namespace
 
 int main(int count, char** words) {
     ::signal(SIGPIPE, SIG_IGN);  // a receiver may be gone before all is sent
     try {
-        return run(parse({words + 1, words + count}));
+        const options wanted = parse({words + 1, words + count});
+        return wanted.each_call ? run_each_call() : run(wanted);
     } catch (const std::exception& error) {
         std::cerr << "test_nic_faults: " << error.what() << '\n';
         return 2;

@@ -13,7 +13,6 @@ namespace {
 constexpr std::array frame_faults{"drop", "repeat", "reorder", "corrupt"};
 /// Break something for good, or for a while.
 constexpr std::array breakages{"queue_pair_fatal", "completion_queue_error", "port_error", "device_fatal"};
-/// Every verb that the reader calls, but for those that destroy: what cannot be destroyed is leaked, whoever is asked.
 constexpr std::array opening_verbs{"ibv_get_device_list", "ibv_open_device",     "ibv_query_device",
                                    "ibv_query_device_ex", "ibv_query_gid_table", "ibv_query_port",
                                    "ibv_alloc_pd",        "ibv_reg_mr",          "ibv_create_comp_channel",
@@ -109,6 +108,28 @@ scenario make_scenario(std::uint64_t seed) {
     made.payload_bytes = random.one_in(8) ? 1400 : random.number(8, 900);
     made.end = static_cast<ending>(random.number(0, 2));
     made.stop_after_packets = random.number(0, 2 * made.heaps);
+    return made;
+}
+
+std::vector<std::string> all_verbs() {
+    std::vector<std::string> all(opening_verbs.begin(), opening_verbs.end());
+    all.insert(all.end(), receiving_verbs.begin(), receiving_verbs.end());
+    all.emplace_back("ibv_start_poll");
+    return all;
+}
+
+scenario scenario_with_failure(const std::string& verb, unsigned call) {
+    scenario made;
+    made.faults = {verb + " call=" + std::to_string(call) + " errno=12"};
+    // These are called when there is an event only.
+    if (verb == "ibv_get_async_event" || verb == "ibv_query_qp")
+        made.faults.emplace_back("frame queue_pair_fatal frame=5");
+    made.reader = {.groups = {group::parse("239.255.88.1:7148")}, .interface = "lo"};
+    made.reader.packet_bytes_max = 1000;
+    made.reader.buffer_bytes = 512 * 1152;
+    made.reader.timestamps = verb == "ibv_create_cq_ex" || verb == "ibv_start_poll";
+    made.heaps = 20;
+    made.payload_bytes = 100;
     return made;
 }
 

@@ -32,6 +32,11 @@ struct scenario {
 /// The same for the same seed.
 scenario make_scenario(std::uint64_t seed);
 
+/// Every verb that the reader calls, but for those that destroy: what cannot be destroyed is leaked, whoever is asked.
+std::vector<std::string> all_verbs();
+/// Twenty heaps of which all arrive, but that this call of the verb fails.
+scenario scenario_with_failure(const std::string& verb, unsigned call);
+
 /// All kinds that scenarios have, for the table at the end.
 std::vector<std::string> all_kinds();
 

@@ -165,7 +165,8 @@ private:
             const std::string kind = scenario::kind(fault);
             return error_.find(kind) != std::string::npos || is_breakage(kind) ||
                    // These fail as the verb that was called.
-                   (kind == "ibv_create_cq_ex" && error_.find("ibv_create_cq") != std::string::npos);
+                   (kind == "ibv_create_cq_ex" && error_.find("ibv_create_cq") != std::string::npos) ||
+                   (kind == "ibv_start_poll" && error_.find("ibv_poll_cq") != std::string::npos);
         };
         if (std::none_of(what_.faults.begin(), what_.faults.end(), named))
             complain(result, "an error that the script did not ask for: " + error_);
@@ -206,8 +207,8 @@ void hold_against(const json& device, const scenario& what, const stream_stats& 
         result.complaints.push_back(fmt::format("{}: {} by the account, {} in truth", name, ours, truth));
     };
     // What lies in a completion queue that broke, or of a device that is gone, nobody can take any more.
-    const bool some_are_out_of_reach =
-        what.has("completion_queue_error") || what.has("device_fatal") || what.has("ibv_poll_cq");
+    const bool some_are_out_of_reach = what.has("completion_queue_error") || what.has("device_fatal") ||
+                                       what.has("ibv_poll_cq") || what.has("ibv_start_poll");
     const std::uint64_t arrived = delivered + too_long;
     if (some_are_out_of_reach ? received > arrived : received != arrived) complain("received", received, arrived);
     const std::uint64_t counted_long = stats.account.ignored[ignore_reason::too_long];
