@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <boost/asio/io_context.hpp>
@@ -88,6 +89,23 @@ TEST_CASE("a reader that leaves frames in the queue at the end of its turn comes
     bench.receiving.add_reader(config);
     for (std::uint64_t cnt = 1; cnt <= 200; ++cnt) wire.send(frame_of(cnt));
     CHECK(bench.receives(200));
+}
+
+TEST_CASE("a frame that comes while the reader is about to wait wakes it", "[ibv_reader]") {
+    nic_wire wire;
+    thread_pool pool({.threads = 1});
+    std::atomic<std::uint64_t> heaps{0};
+    stream receiving(pool, [&](const heap_ref&) { ++heaps; });
+    receiving.add_reader(on_wire());
+    for (std::uint64_t cnt = 1; cnt <= 3000; ++cnt) {
+        wire.send(frame_of(cnt));
+        const auto deadline = std::chrono::steady_clock::now() + 10s;
+        while (heaps < cnt && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+        REQUIRE(heaps == cnt);
+        // The next one comes a little later in the reader's turn than this one did.
+        const auto next = std::chrono::steady_clock::now() + cnt % 60 * 50ns;
+        while (std::chrono::steady_clock::now() < next) continue;
+    }
 }
 
 TEST_CASE("IPv6 groups and tagged frames are received", "[ibv_reader]") {
