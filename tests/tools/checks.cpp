@@ -105,7 +105,7 @@ std::vector<ailment> ailments_of_devices() {
         {"verbs.device", warn, says(host_snapshot::devices_key, R"({"devices": []})"), "modprobe mlx5_ib"},
         {"verbs.device", fail, has_device([](auto& each) { each.trouble = "permission denied"; }), "chmod 666"},
         {"verbs.device", warn, has_device([](auto& each) { each.interface = ""; }), "rdma link"},
-        {"verbs.library", fail, says("/sys/class/infiniband/", "mlx5_0 mlx5_1 bnxt_re0"), "ibverbs-providers"},
+        {"verbs.provider", fail, says("/sys/class/infiniband/", "mlx5_0 mlx5_1 bnxt_re0"), "ibverbs-providers"},
         {"verbs.raw_queue_pair", fail, has_device([](auto& each) { each.queue_pair_refused = "EPERM"; }),
          "verbcast run-raw"},
         {"verbs.flow_steering", fail, has_device([](auto& each) { each.flow_rule_refused = "EOPNOTSUPP"; }),

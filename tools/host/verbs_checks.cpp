@@ -20,8 +20,8 @@ void add(findings& into, finding about, bool good, severity otherwise) {
 }
 
 /// Devices that the kernel has and libibverbs does not know lack their provider library.
-void check_library(const host_view& host, const verbs_devices& seen, findings& into) {
-    finding about{.id = "verbs.library",
+void check_provider(const host_view& host, const verbs_devices& seen, findings& into) {
+    finding about{.id = "verbs.provider",
                   .measured = "libibverbs knows every device of the kernel",
                   .wanted = "a provider library for each device",
                   .why = "the kernel's driver is half of a device; the other half is a library that programs load",
@@ -138,7 +138,7 @@ void check_verbs(const host_view& host, const reception_plan& plan, findings& in
     try {
         const verbs_devices seen = verbs_devices_from_json(json::parse(*text));
         if (!seen.trouble.empty()) return into.push_back(not_known(about, seen.trouble));
-        check_library(host, seen, into);
+        check_provider(host, seen, into);
         const auto meant = [&](const verbs_device& each) {
             return plan.interfaces.empty() || each.interface.empty() ||
                    std::any_of(plan.interfaces.begin(), plan.interfaces.end(), [&](const std::string& name) {
