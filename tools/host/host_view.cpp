@@ -146,9 +146,9 @@ std::vector<placement_report> propose_threads(const topology& host, std::size_t 
         placement_report apart = place(beside, host, threads, taken);
         // To share a core with another NIC, which may be idle, is better than with the kernel's chores, which never
         // are.
-        if (has_core_0(apart) && !has_core_0(place(beside, host, threads))) {
+        if (placement_report alone = place(beside, host, threads); has_core_0(apart) && !has_core_0(alone)) {
             taken.clear();
-            apart = place(beside, host, threads);
+            apart = std::move(alone);
         }
         proposed.push_back(std::move(apart));
         taken.insert(taken.end(), proposed.back().cores.begin(), proposed.back().cores.end());
