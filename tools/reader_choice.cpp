@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "reader_choice.hpp"
 
+#include <stdexcept>
 #include <system_error>
 
 #include <verbcast/error.hpp>
@@ -40,6 +41,16 @@ std::string only_of_ibv(const ibv_reader_config& config) {
     return config.vlan ? "--vlan" : "";
 }
 
+/// Says also why sockets were not taken, which `automatic` promises.
+reader_choice add_instead_of_sockets(stream_base& to, const ibv_reader_config& config, const std::string& only_ibv) {
+    const std::string why = "sockets do not have " + only_ibv;
+    try {
+        return add_ibv(to, config, why);
+    } catch (const std::system_error& error) {
+        throw std::runtime_error(std::string(error.what()) + "; and " + why);
+    }
+}
+
 }  // namespace
 
 reader_choice add_reader(stream_base& to, reader_wish wish, const reader_configs& configs) {
@@ -51,8 +62,7 @@ reader_choice add_reader(stream_base& to, reader_wish wish, const reader_configs
     case reader_wish::ibv: return add_ibv(to, configs.ibv, "as asked");
     case reader_wish::automatic: break;
     }
-    if (!only_ibv.empty()) return add_ibv(to, configs.ibv, "sockets do not have " + only_ibv);
-    return add_automatic(to, configs);
+    return only_ibv.empty() ? add_automatic(to, configs) : add_instead_of_sockets(to, configs.ibv, only_ibv);
 }
 
 std::vector<group> parse_groups(const std::vector<std::string>& texts) {

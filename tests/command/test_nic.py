@@ -88,7 +88,8 @@ class OrdinaryUser(CommandTest):
             self.assert_usage(run("recv", GROUP, "--interface", "lo", "--reader", "udp", option, value),
                               option, "is of a NIC's queue: --reader udp does not have it")
             # lo has no device here, and auto would take sockets.
-            self.assert_trouble(run("recv", GROUP, "--interface", "lo", option, value), "RDMA device")
+            self.assert_trouble(run("recv", GROUP, "--interface", "lo", option, value), "RDMA device",
+                                f"and sockets do not have {option}")
 
     def test_an_interface_without_a_device_is_told_which_have_one(self):
         other = {name for _, name in socket.if_nameindex()} - {"lo"}
