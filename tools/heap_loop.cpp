@@ -74,7 +74,7 @@ void heap_loop::wait_signal() {
 }
 
 void heap_loop::interrupt() {
-    signals_.clear();
+    interrupted_.emplace(true);
     handlers_.interrupted();
 }
 

@@ -10,6 +10,8 @@
 #include <boost/asio/steady_timer.hpp>
 #include <verbcast/heap_source.hpp>
 
+#include "stop_signal.hpp"
+
 namespace verbcast::tools {
 
 /// What a heap_loop calls, all on the thread that runs it.
@@ -52,6 +54,7 @@ private:
     boost::asio::steady_timer ticker_{context_};
     boost::asio::steady_timer timer_{context_};
     boost::asio::signal_set signals_{context_};
+    std::optional<stop_signal> interrupted_;  // in the place of signals_, which it restores
     bool finished_ = false;
 };
 

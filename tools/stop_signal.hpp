@@ -5,11 +5,13 @@
 
 namespace verbcast::tools {
 
-/// While it lives, the first SIGINT or SIGTERM sets a flag and interrupts system calls; a second one ends the process
-/// as usual. One at a time.
+/// While it lives, the first SIGINT or SIGTERM sets a flag and interrupts system calls. One that comes at once after it
+/// is taken for the same: whoever signals a group of processes reaches some of them twice. Half a second later one ends
+/// the process as usual. One at a time.
 class stop_signal {
 public:
-    stop_signal();
+    /// With `first_has_come`: it came by another way just now. System calls are not interrupted any more.
+    explicit stop_signal(bool first_has_come = false);
     ~stop_signal();
     stop_signal(const stop_signal&) = delete;
     stop_signal& operator=(const stop_signal&) = delete;
