@@ -8,7 +8,7 @@ import subprocess
 import sys
 import unittest
 
-from harness import ROOT, VERBCAST, CommandTest, Running, run
+from harness import ROOT, VERBCAST, CommandTest, Running, ordinary_user, run, without_privileges
 
 NAMESPACE = ["unshare", "--net"] if os.getuid() == 0 else ["unshare", "--user", "--map-root-user", "--net"]
 NAMESPACES_WORK = subprocess.run([*NAMESPACE, "true"], stderr=subprocess.DEVNULL).returncode == 0
@@ -102,15 +102,14 @@ class Doctor(CommandTest):
     def test_without_net_raw_a_strict_nic_refuses_and_the_fix_is_run_raw(self):
         if os.getuid() != 0:
             self.skipTest("root")
-        plain = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all", "--inh-caps=-all"]
-        result = subprocess.run([*plain, VERBCAST, "softnic", "--strict", "--", VERBCAST, "doctor", "--json"],
+        result = subprocess.run([*without_privileges(), VERBCAST, "softnic", "--strict", "--", VERBCAST, "doctor", "--json"],
                                 stdout=subprocess.PIPE, timeout=60)
         seen = findings(result)
         self.assertEqual(result.returncode, 3)
         for name in ("verbs.raw_queue_pair", "verbs.cap_net_raw", "verbs.locked_memory"):
             self.assertEqual(seen[name]["severity"], "fail", seen[name])
         raised = run("run-raw", "--", VERBCAST, "softnic", "--strict", "--", VERBCAST, "doctor", "--json",
-                     env={**os.environ, "SUDO_UID": "65534", "SUDO_GID": "65534"})
+                     env={**os.environ, "SUDO_UID": str(ordinary_user()), "SUDO_GID": str(ordinary_user())})
         seen = findings(raised)
         for name in ("verbs.raw_queue_pair", "verbs.cap_net_raw"):
             self.assertEqual(seen[name]["severity"], "ok", seen[name])
@@ -236,8 +235,7 @@ class RunRaw(CommandTest):
         self.assertEqual(run("run-raw", "--", "/").returncode, 126)
 
     def test_who_has_no_net_raw_is_told_what_to_do(self):
-        result = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all",
-                                 "--inh-caps=-all", VERBCAST, "run-raw", "--", "true"], stderr=subprocess.PIPE, timeout=60)
+        result = subprocess.run([*without_privileges(), VERBCAST, "run-raw", "--", "true"], stderr=subprocess.PIPE, timeout=60)
         self.assert_trouble(result, "CAP_NET_RAW", "sudo", "setcap")
 
 

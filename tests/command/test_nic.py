@@ -3,15 +3,15 @@
 import json
 import os
 import resource
+import signal
 import socket
 import subprocess
 import tempfile
 import unittest
 
-from harness import PATIENCE, VERBCAST, CommandTest, Running, objects, run
+from harness import PATIENCE, VERBCAST, CommandTest, Running, objects, run, without_privileges
 
 GROUP = "239.255.71.50:7148"
-NO_PRIVILEGES = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all", "--inh-caps=-all"]
 
 
 def on_nic(*arguments, truth=None, strict=False, wire="test"):
@@ -27,8 +27,7 @@ def as_ordinary_user(*arguments, locked_kib=8192):
     """The command without capabilities, and with the locked memory that Debian gives to anybody."""
     def limit():
         resource.setrlimit(resource.RLIMIT_MEMLOCK, (locked_kib * 1024, locked_kib * 1024))
-    prefix = NO_PRIVILEGES if os.geteuid() == 0 else []
-    command = [*prefix, VERBCAST, *on_nic(*arguments, strict=True, wire="user")]
+    command = [*without_privileges(), VERBCAST, *on_nic(*arguments, strict=True, wire="user")]
     folder = tempfile.gettempdir()
     environment = {**os.environ, "TMPDIR": folder, "HOME": folder}
     return subprocess.run(command, capture_output=True, timeout=PATIENCE, check=False, preexec_fn=limit, env=environment,
@@ -61,6 +60,18 @@ class BothEnds(CommandTest):
     def test_polling_changes_nothing_of_it(self):
         _, sent, final, _ = self.exchange(["--polling", "--packet-max", "1472"], ["--heaps", "20"])
         self.assertEqual(final["stats"]["account"]["received"], sent["packets"])
+
+    def test_a_signal_that_a_whole_group_gets_ends_it_with_the_account(self):
+        # softnic passes it on, and so recv gets it twice.
+        command = [VERBCAST, *on_nic("recv", GROUP, "--interface", "lo", "--reader", "ibv", "--json", wire="group")]
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with self.subTest(signal=number), subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                                               start_new_session=True) as process:
+                self.assertIn(b"ready", process.stdout.readline())
+                os.killpg(process.pid, number)
+                rest, _ = process.communicate(timeout=PATIENCE)
+                self.assertEqual(process.returncode, 0)
+                self.assertEqual(objects(rest)[-1]["reason"], "interrupted")
 
     def test_a_group_that_is_none_cannot_be_sent_to(self):
         self.assert_usage(run(*on_nic("send", "127.0.0.1:7148", "--interface", "lo", "--transport", "raw")),
